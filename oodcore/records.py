@@ -1,0 +1,166 @@
+"""The vocabulary: what a forward pass yields, and the in-distribution evidence that scorers learn from.
+
+Letters in shapes are global: `n` rows, `k` classes, `d` penultimate features, `m` embedding, `blocks` norms.
+A dense network uses the same records, one row per pixel (`rows`, `maps`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from oodcore.errors import ScoreError
+
+__all__ = ["Bank", "Evidence", "Head", "Moments", "Outputs", "maps", "rows"]
+
+
+class Outputs(NamedTuple):
+    """What one forward pass yields. A named tuple, so that DDP, autocast and `torch.compile` see through it."""
+
+    logits: Float[Tensor, "n k"]
+    features: Float[Tensor, "n d"]
+    norms: Float[Tensor, "n blocks"] | None = None
+    embeddings: Float[Tensor, "n m"] | None = None
+
+    def take(self, index: slice | Tensor, /) -> "Outputs":
+        """The chosen rows of every field."""
+        return Outputs(*(None if field is None else field[index] for field in self))
+
+    def to(self, device: torch.device | str, /) -> "Outputs":
+        """The same rows on another device."""
+        return Outputs(*(None if field is None else field.to(device) for field in self))
+
+    def detach(self) -> "Outputs":
+        """The same rows, cut from the autograd graph."""
+        return Outputs(*(None if field is None else field.detach() for field in self))
+
+    @staticmethod
+    def join(parts: "list[Outputs]", /) -> "Outputs":
+        """Rows of several passes, one after the other."""
+        fields = zip(*parts, strict=True)
+        return Outputs(*(None if field[0] is None else torch.cat(field) for field in fields))
+
+
+class Head(NamedTuple):
+    """The linear layer that turned features into logits."""
+
+    weight: Float[Tensor, "k d"]
+    bias: Float[Tensor, " k"]
+
+    def __call__(self, features: Float[Tensor, "n d"], /) -> Float[Tensor, "n k"]:
+        return features @ self.weight.to(features).mT + self.bias.to(features)
+
+
+def rows(values: Float[Tensor, "b c h w"], /) -> Float[Tensor, "n c"]:
+    """Pixels as rows, `n = b·h·w`, in reading order."""
+    return values.movedim(1, -1).flatten(0, 2)
+
+
+def maps(scores: Float[Tensor, " n"], shape: tuple[int, int, int], /) -> Float[Tensor, "b h w"]:
+    """The way back from `rows` for one score per pixel; `shape` is `(b, h, w)`."""
+    return scores.unflatten(0, shape)
+
+
+class Moments(NamedTuple):
+    """Sufficient statistics of the bank's features, in float64: what covariance methods share."""
+
+    counts: Int[Tensor, " k"]
+    means: Float64[Tensor, "k d"]  # of each class; NaN where a class has no row
+    mean: Float64[Tensor, " d"]
+    within: Float64[Tensor, "d d"]  # covariance about the class means, divided by n
+    total: Float64[Tensor, "d d"]  # covariance about `mean`, divided by n
+
+
+class Evidence(Protocol):
+    """In-distribution outputs, in memory or on disk. What `fit` may ask for."""
+
+    @property
+    def head(self) -> Head: ...
+    @property
+    def centers(self) -> Tensor | None: ...
+    @property
+    def moments(self) -> Moments: ...
+    def __len__(self) -> int: ...
+    def chunks(self, size: int = 8192) -> "Iterator[Bank]":
+        """Consecutive pieces of at most `size` rows, each in memory."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bank:
+    """In-distribution evidence in memory: training outputs, labels, the head, and class centres where trained.
+
+    Raises:
+        ScoreError: rows and labels do not match, a label has no logit, or a value is not finite.
+    """
+
+    outputs: Outputs
+    labels: Int[Tensor, " n"]
+    head: Head
+    centers: Float[Tensor, "k m"] | None = None
+
+    def __post_init__(self) -> None:
+        n, k = self.outputs.logits.shape
+        if len(self.labels) != n:
+            raise ScoreError(f"A bank needs one label per row: {n} rows, {len(self.labels)} labels.")
+        if n and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < k:
+            raise ScoreError(f"Bank labels must lie in 0..{k - 1}; got {self.labels.min()}..{self.labels.max()}.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def chunks(self, size: int = 8192) -> Iterator["Bank"]:
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
+
+    def take(self, index: slice | Tensor, /) -> "Bank":
+        """The chosen rows."""
+        return replace(self, outputs=self.outputs.take(index), labels=self.labels[index])
+
+    def to(self, device: torch.device | str, /) -> "Bank":
+        """The same bank on another device."""
+        centers = None if self.centers is None else self.centers.to(device)
+        head = Head(self.head.weight.to(device), self.head.bias.to(device))
+        return Bank(self.outputs.to(device), self.labels.to(device), head, centers)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Computed once for everything that is fitted on this bank."""
+        return moments(self)
+
+
+def moments(bank: Evidence, /) -> Moments:
+    """One sweep over the chunks; shifted by the first chunk's mean so that float64 loses nothing.
+
+    Raises:
+        ScoreError: the bank is empty, or a feature is not finite.
+    """
+    k = len(bank.head.bias)
+    shift: Tensor | None = None
+    for part in bank.chunks():
+        x = part.outputs.features.double()
+        if not bool(x.isfinite().all()):
+            raise ScoreError("The bank holds NaN or infinite features. Check the weights and the preprocessing.")
+        if shift is None:
+            shift = x.mean(0)
+            counts = torch.zeros(k, dtype=torch.int64, device=x.device)
+            sums = x.new_zeros(k, x.shape[1])
+            second = x.new_zeros(x.shape[1], x.shape[1])
+        x = x - shift
+        counts += part.labels.bincount(minlength=k)
+        sums.index_add_(0, part.labels, x)
+        second.addmm_(x.mT, x)
+    if shift is None:
+        raise ScoreError("The bank is empty. Collect at least one in-distribution image.")
+    n = counts.sum()
+    means = sums / counts[:, None]  # 0/0 = NaN marks an empty class
+    filled = counts > 0
+    weighted = means[filled] * counts[filled, None]
+    mean = sums.sum(0) / n
+    within = second / n - weighted.mT @ means[filled] / n
+    total = second / n - torch.outer(mean, mean)
+    return Moments(counts, means + shift, mean + shift, within, total)
