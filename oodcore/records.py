@@ -92,10 +92,12 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True)
 class Bank:
-    """In-distribution evidence in memory: training outputs, labels, the head, and class centres where trained.
+    """Outputs in memory with their labels, the head, and class centres where trained.
+
+    A label of -1 stands for "none of the classes" (outliers, unlabelled photos); nothing can be fitted on such rows.
 
     Raises:
-        ScoreError: rows and labels do not match, a label has no logit, or a value is not finite.
+        ScoreError: rows and labels do not match, or a label has no logit.
     """
 
     outputs: Outputs
@@ -107,8 +109,9 @@ class Bank:
         n, k = self.outputs.logits.shape
         if len(self.labels) != n:
             raise ScoreError(f"A bank needs one label per row: {n} rows, {len(self.labels)} labels.")
-        if n and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < k:
-            raise ScoreError(f"Bank labels must lie in 0..{k - 1}; got {self.labels.min()}..{self.labels.max()}.")
+        if n and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < k:
+            low, high = int(self.labels.min()), int(self.labels.max())
+            raise ScoreError(f"Labels must lie in 0..{k - 1}, or be -1 for none of them; got {low}..{high}.")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -137,12 +140,14 @@ def moments(bank: Evidence, /) -> Moments:
     """One sweep over the chunks; shifted by the first chunk's mean so that float64 loses nothing.
 
     Raises:
-        ScoreError: the bank is empty, or a feature is not finite.
+        ScoreError: the bank is empty, holds unlabelled rows, or a feature is not finite.
     """
     k = len(bank.head.bias)
     shift: Tensor | None = None
     for part in bank.chunks():
         x = part.outputs.features.double()
+        if bool((part.labels < 0).any()):
+            raise ScoreError("The bank holds rows without a class. Fit on the in-distribution training set.")
         if not bool(x.isfinite().all()):
             raise ScoreError("The bank holds NaN or infinite features. Check the weights and the preprocessing.")
         if shift is None:
