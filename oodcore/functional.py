@@ -3,14 +3,14 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["cluster_focal", "feature_norm", "free_energy", "jsd_to_uniform"]
+__all__ = ["feature_norm", "free_energy", "jsd_to_uniform"]
 
 
 def free_energy(logits: Float[Tensor, "*rows k"], /, temperature: float = 1.0) -> Float[Tensor, "*rows"]:
-    r"""$E(x;T) = -T \log\sum_j e^{f_j/T}$; LOW is in-distribution (Liu et al., NeurIPS 2020, arXiv:2010.03759, eq. 4)."""
+    r"""$E(x;T) = -T \log\sum_j e^{f_j/T}$; LOW is in-distribution (Liu et al., NeurIPS 2020, eq. 4)."""
     return -temperature * (logits / temperature).logsumexp(dim=-1)
 
 

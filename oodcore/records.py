@@ -4,7 +4,7 @@ Letters in shapes are global: `n` rows, `k` classes, `d` penultimate features, `
 A dense network uses the same records, one row per pixel (`rows`, `maps`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -28,21 +28,36 @@ class Outputs(NamedTuple):
 
     def take(self, index: slice | Tensor, /) -> "Outputs":
         """The chosen rows of every field."""
-        return Outputs(*(None if field is None else field[index] for field in self))
+        return self._each(lambda field: field[index])
 
     def to(self, device: torch.device | str, /) -> "Outputs":
         """The same rows on another device."""
-        return Outputs(*(None if field is None else field.to(device) for field in self))
+        return self._each(lambda field: field.to(device))
 
     def detach(self) -> "Outputs":
         """The same rows, cut from the autograd graph."""
-        return Outputs(*(None if field is None else field.detach() for field in self))
+        return self._each(Tensor.detach)
 
     @staticmethod
-    def join(parts: "list[Outputs]", /) -> "Outputs":
+    def join(parts: "Sequence[Outputs]", /) -> "Outputs":
         """Rows of several passes, one after the other."""
-        fields = zip(*parts, strict=True)
-        return Outputs(*(None if field[0] is None else torch.cat(field) for field in fields))
+        norms = [part.norms for part in parts if part.norms is not None]
+        embeddings = [part.embeddings for part in parts if part.embeddings is not None]
+        return Outputs(
+            torch.cat([part.logits for part in parts]),
+            torch.cat([part.features for part in parts]),
+            torch.cat(norms) if norms else None,
+            torch.cat(embeddings) if embeddings else None,
+        )
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Outputs":
+        logits, features, norms, embeddings = self
+        return Outputs(
+            change(logits),
+            change(features),
+            None if norms is None else change(norms),
+            None if embeddings is None else change(embeddings),
+        )
 
 
 class Head(NamedTuple):

@@ -1,1 +1,1 @@
-
+"""The `ood` command: one file per verb, heavy imports inside the commands."""

@@ -1,1 +1,1 @@
-
+"""Scores → numbers, each with its convention in its name."""

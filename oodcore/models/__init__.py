@@ -1,1 +1,1 @@
-
+"""Batches → `Outputs`, in one pass."""

@@ -1,1 +1,1 @@
-
+"""Objective + batches → steps."""
