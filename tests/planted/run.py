@@ -2,7 +2,7 @@
 
     python tests/planted/run.py [PART OF A NAME]
 
-A real bug that slipped through adds its line.
+The same tests must pass without the bug, or failing would prove nothing. A real bug that slipped through adds its line.
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+COPIED, LINKED = ("oodcore", "app", "tests"), ("checkpoints", ".streamlit")
 
 
 class Bug(NamedTuple):
@@ -34,36 +35,43 @@ def read(part: str) -> list[Bug]:
     return [Bug(**bug) for bug in listed if part in bug["name"]]
 
 
-def caught(bug: Bug) -> bool:
-    """Plant it in a copy and run its tests there."""
+def failed(tests: list[str], bug: Bug | None = None) -> bool:
+    """Whether the tests fail in a copy of the tree, with the bug planted if one is given."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in ("oodcore", "app", "tests"):
+        for part in COPIED:
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "shots"))
-        for part in ("checkpoints", ".streamlit"):
+        for part in LINKED:
             (copy / part).symlink_to(ROOT / part)
         shutil.copy(ROOT / "pyproject.toml", copy)
-        target = copy / bug.file
-        source = target.read_text()
-        if source.count(bug.old) != 1:
-            raise SystemExit(
-                f"{bug.name}: '{bug.old}' stands {source.count(bug.old)} times in {bug.file}; expected once."
-            )
-        target.write_text(source.replace(bug.old, bug.new))
-        # -m pytest puts the copy first on the path, before the installed package.
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *bug.tests]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(copy)}
+        if bug is not None:
+            plant(bug, copy / bug.file)
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(copy)}  # the copy, not what is installed
+        environment.pop("OOD_REQUIRE_DATA", None)
         run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     if run.returncode not in (0, 1):  # 1 is a failed test; anything else is a broken set-up, which proves nothing
-        raise SystemExit(f"{bug.name}: the tests did not run.\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+        raise SystemExit(f"{bug or 'control'}: the tests did not run.\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
     return run.returncode == 1
+
+
+def plant(bug: Bug, target: Path) -> None:
+    """Replace the one place."""
+    source = target.read_text()
+    if source.count(bug.old) != 1:
+        raise SystemExit(f"{bug.name}: '{bug.old}' stands {source.count(bug.old)} times in {bug.file}, expected once.")
+    target.write_text(source.replace(bug.old, bug.new))
 
 
 def main() -> None:
     """Print a line a bug; exit 1 if one survived."""
     bugs = read(sys.argv[1] if len(sys.argv) > 1 else "")
+    files = sorted({test for bug in bugs for test in bug.tests if test.startswith("tests/")})
     with ThreadPoolExecutor(max_workers=2) as pool:
-        verdicts = list(pool.map(caught, bugs))
+        control = pool.submit(failed, files)
+        verdicts = list(pool.map(lambda bug: failed(bug.tests, bug), bugs))
+    if control.result():
+        raise SystemExit("The tests fail without any bug planted: nothing is proved.")
     for bug, verdict in zip(bugs, verdicts, strict=True):
         print(f"{'caught  ' if verdict else 'SURVIVED'}  {bug.name}")
     print(f"planted bugs: {sum(verdicts)} of {len(bugs)} caught")
