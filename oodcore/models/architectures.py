@@ -1,0 +1,43 @@
+"""Architecture names → builders: `build("wrn-40-2", classes=10)`."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from oodcore.errors import UnknownNameError
+from oodcore.models.classifier import Classifier
+from oodcore.models.resnet import cifar_resnet
+from oodcore.models.resnet18 import resnet18
+from oodcore.models.vgg import vgg11
+from oodcore.models.wrn import wide_resnet
+from oodcore.registry import did_you_mean
+
+Builder = Callable[..., Classifier]
+
+architectures: tuple[str, ...] = (
+    "resnet-20", "resnet-20-w4", "resnet-32", "resnet-44", "resnet-56", "resnet-110",
+    "resnet18", "vgg11", "wrn-16-4", "wrn-28-10", "wrn-40-2",
+)  # fmt: skip
+"""Usual names. Any depth and width works: `"wrn-D-K"`, `"resnet-D"`, `"resnet-D-wC"` with C channels first."""
+
+
+def build(architecture: str, classes: int | Sequence[str], **options: float) -> Classifier:
+    """A network with fresh weights.
+
+    Args:
+        architecture: One of `architectures`, or of the same pattern.
+        classes: Names, or how many.
+        options: What the builder takes besides, as `dropout=0.0` (WRN, VGG-11).
+
+    Raises:
+        UnknownNameError: no builder knows the name.
+        CheckpointError: no network has this depth or width.
+    """
+    if match := re.fullmatch(r"wrn-(\d+)-(\d+)", architecture):
+        return wide_resnet(int(match[1]), int(match[2]), classes, **options)
+    if match := re.fullmatch(r"resnet-(\d+)(?:-w(\d+))?", architecture):
+        return cifar_resnet(int(match[1]), classes, width=int(match[2] or 16))
+    if architecture == "resnet18":
+        return resnet18(classes)
+    if architecture == "vgg11":
+        return vgg11(classes, **options)
+    raise UnknownNameError(did_you_mean("architecture", architecture, list(architectures)))
