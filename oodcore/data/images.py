@@ -15,7 +15,7 @@ from torch import Tensor
 from oodcore.data.transforms import Coding, Preprocessing
 from oodcore.errors import DataError
 
-__all__ = ["ArraySet", "Batch", "ImageSet", "Index", "Numbered", "Role", "Sample"]
+__all__ = ["ArraySet", "Batch", "ImageSet", "Index", "Numbered", "Role", "Sample", "fingerprints", "positions"]
 
 Role = Literal["id", "auxiliary", "near", "far", "own"]
 """In-distribution, auxiliary outliers (for training), near and far OOD (for tests), or a user's own pictures."""
@@ -61,18 +61,45 @@ class ImageSet(ABC):
     def take(self, index: Index, /) -> Self:
         """The chosen samples, under the same name."""
 
+    @abstractmethod
+    def relabel(self, labels: Int64[Tensor, " n"], classes: tuple[str, ...], name: str | None = None) -> Self:
+        """The same images under other labels and, if given, another name."""
+
+    def keep(self, classes: Sequence[str], name: str | None = None) -> Self:
+        """Only the images of these classes, renumbered; the order of the classes stays.
+
+        Raises:
+            DataError: a class that the set does not have.
+        """
+        if unknown := sorted(set(classes) - set(self.classes)):
+            raise DataError(f"'{self.name}' has no class {unknown}. It has: {', '.join(self.classes)}.")
+        numbers = [number for number, known in enumerate(self.classes) if known in set(classes)]
+        kept = self.take(torch.isin(self.labels.cpu(), torch.tensor(numbers, dtype=torch.int64)))
+        renumbered = torch.searchsorted(torch.tensor(numbers, dtype=torch.int64), kept.labels.cpu())
+        return kept.relabel(renumbered.to(kept.labels.device), tuple(self.classes[n] for n in numbers), name)
+
     @cached_property
     @abstractmethod
     def fingerprints(self) -> tuple[str, ...]:
         """One hash per image, over its pixels: equal hashes are equal images."""
+
+    def seen(self, preprocessing: Preprocessing) -> tuple[str, ...]:
+        """The same hashes over what a network sees of the images."""
+        batches = self.batches(1024, preprocessing)
+        return tuple(look for batch in batches for look in fingerprints(batch.images))
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """One hash per image that is cheap to have: of its pixels, or of its file where decoding would be needed."""
+        return self.fingerprints
 
     @cached_property
     def digest(self) -> str:
         """sha256 over images, labels and classes in this order: what caches are keyed by."""
         content = hashlib.sha256("\0".join((*self.classes, self.coding)).encode())
         content.update(self.labels.cpu().numpy().tobytes())
-        for fingerprint in self.fingerprints:
-            content.update(bytes.fromhex(fingerprint))
+        for identity in self.identities:
+            content.update(bytes.fromhex(identity))
         return content.hexdigest()
 
     def __len__(self) -> int:
@@ -142,17 +169,17 @@ class ArraySet(ImageSet):
             keys=tuple(self.keys[row] for row in rows.tolist()),
         )
 
+    def relabel(self, labels: Int64[Tensor, " n"], classes: tuple[str, ...], name: str | None = None) -> "ArraySet":
+        return replace(self, labels=labels, classes=classes, name=name or self.name)
+
     def to(self, device: torch.device | str, /) -> "ArraySet":
         """The same images on another device, still uint8 (CIFAR's 50,000 are 154 MB)."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     @cached_property
     def fingerprints(self) -> tuple[str, ...]:
-        found: list[str] = []
-        for start in range(0, len(self), 4096):
-            part = self.images[start : start + 4096].cpu().contiguous().numpy()
-            found += [fingerprint(image.tobytes(), image.shape[1:]) for image in part]
-        return tuple(found)
+        parts = (self.images[start : start + 4096] for start in range(0, len(self), 4096))
+        return tuple(look for part in parts for look in fingerprints(part))
 
 
 class Numbered(Sequence[str]):
@@ -174,9 +201,11 @@ class Numbered(Sequence[str]):
         return len(self._numbers)
 
 
-def fingerprint(pixels: bytes, side: tuple[int, ...]) -> str:
-    """128 bits over pixels and shape, in hex."""
-    return hashlib.blake2b(pixels, digest_size=16, person=repr(tuple(side)).encode()[:16]).hexdigest()
+def fingerprints(images: UInt8[Tensor, "n 3 h w"]) -> list[str]:
+    """128 bits over pixels and shape of each image, in hex."""
+    shape = repr(tuple(images.shape[2:])).encode()[:16]
+    rows = images.cpu().contiguous().numpy()
+    return [hashlib.blake2b(row.tobytes(), digest_size=16, person=shape).hexdigest() for row in rows]
 
 
 def positions(index: Index, n: int) -> Int[Tensor, " chosen"]:
