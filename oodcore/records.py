@@ -7,7 +7,7 @@ A dense network uses the same records, one row per pixel (`rows`, `maps`).
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -90,6 +90,7 @@ class Moments(NamedTuple):
     total: Float64[Tensor, "d d"]  # covariance about `mean`, divided by n
 
 
+@runtime_checkable
 class Evidence(Protocol):
     """In-distribution outputs, in memory or on disk. What `fit` may ask for."""
 

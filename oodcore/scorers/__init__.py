@@ -7,7 +7,7 @@ the few that need gradients fit to a `GradientFitted`, whose passes `oodcore.pan
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,8 @@ from oodcore.records import Evidence, Outputs
 from oodcore.registry import Registry
 
 __all__ = ["Fitted", "GradientFitted", "Info", "Scorer", "scorers"]
+
+F = TypeVar("F", bound="Fitted")  # `Self` where a run-time type checker can follow it
 
 Need = Literal["logits", "features", "head", "norms", "embeddings", "gradients"]
 
@@ -42,7 +44,7 @@ class Fitted(ABC):
     def __call__(self, outputs: Outputs, /) -> Float[Tensor, " n"]:
         """One score per row, higher is more out-of-distribution."""
 
-    def to(self, device: torch.device | str, /) -> Self:
+    def to(self: F, device: torch.device | str, /) -> F:
         """The same statistics on another device."""
         moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
         return replace(self, **moved)
