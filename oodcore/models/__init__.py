@@ -2,5 +2,6 @@
 
 from oodcore.models.architectures import architectures, build
 from oodcore.models.classifier import Classifier
+from oodcore.models.network import Network
 
-__all__ = ["Classifier", "architectures", "build"]
+__all__ = ["Classifier", "Network", "architectures", "build"]
