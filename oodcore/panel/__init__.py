@@ -71,4 +71,4 @@ class Panel:
         Raises:
             CheckpointError: no such file, damaged, not a panel, or of a newer version.
         """
-        return load(Path(path))
+        return FittedPanel(**vars(load(Path(path))))

@@ -10,18 +10,16 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from oodcore.errors import CheckpointError, OODError
+from oodcore.panel.contents import Contents
 from oodcore.records import Head
 from oodcore.scorers import Fitted, scorers
 from oodcore.thresholds import Calibration
-
-if TYPE_CHECKING:
-    from oodcore.panel.fitted import FittedPanel
 
 FORMAT = 1
 """Raised when an older reader would misread the file."""
@@ -44,7 +42,7 @@ class Tensors:
         return found
 
 
-def save(panel: "FittedPanel", path: Path, /) -> Path:
+def save(panel: Contents, path: Path, /) -> Path:
     """Write under a temporary name, then rename.
 
     Raises:
@@ -53,7 +51,7 @@ def save(panel: "FittedPanel", path: Path, /) -> Path:
     from safetensors.torch import save_file
 
     tensors = Tensors()
-    text = json.dumps(_content(panel, tensors), sort_keys=True)
+    text = json.dumps(_content(panel, tensors))
     checksum = digest([tensors.by_key[key] for key in sorted(tensors.by_key)], text)
     header = {"kind": KIND, "format": str(FORMAT), "panel": text, "sha256": checksum}
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -68,7 +66,7 @@ def save(panel: "FittedPanel", path: Path, /) -> Path:
     return path
 
 
-def load(path: Path, /) -> "FittedPanel":
+def load(path: Path, /) -> Contents:
     """Read, check, rebuild.
 
     Raises:
@@ -111,7 +109,7 @@ def digest(tensors: list[Tensor], text: str = "") -> str:
     return content.hexdigest()
 
 
-def _content(panel: "FittedPanel", tensors: Tensors) -> dict[str, Any]:
+def _content(panel: Contents, tensors: Tensors) -> dict[str, Any]:
     calibrations = {
         name: tensors.add(f"{name}.calibration", calibration.scores) for name, calibration in panel.calibrations.items()
     }
@@ -125,10 +123,8 @@ def _content(panel: "FittedPanel", tensors: Tensors) -> dict[str, Any]:
     }
 
 
-def _rebuilt(content: dict[str, Any], tensors: dict[str, Tensor]) -> "FittedPanel":
-    from oodcore.panel.fitted import FittedPanel
-
-    return FittedPanel(
+def _rebuilt(content: dict[str, Any], tensors: dict[str, Tensor]) -> Contents:
+    return Contents(
         {name: _decoded(node, tensors) for name, node in content["members"]},
         content["settings"],
         content["about"],

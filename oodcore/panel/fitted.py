@@ -1,60 +1,25 @@
 """A panel that has learned: outputs or images in, one score per row and scorer out, and decisions."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from jaxtyping import Bool, Float64, Num
+from jaxtyping import Bool, Num
 from torch import Tensor, nn
 
 from oodcore.errors import ScoreError, UnknownNameError
 from oodcore.panel import passes
+from oodcore.panel.contents import Contents, Scores
 from oodcore.panel.file import save
-from oodcore.panel.members import needs
 from oodcore.records import Outputs
 from oodcore.registry import did_you_mean
-from oodcore.scorers import Fitted, GradientFitted
 from oodcore.thresholds import Calibration
-
-Scores = dict[str, Float64[Tensor, " n"]]
 
 
 @dataclass(frozen=True)
-class FittedPanel:
-    """Fitted scorers by name. HIGHER = MORE OUT-OF-DISTRIBUTION.
-
-    Args:
-        members: Name → fitted scorer.
-        settings: Name → the scorer it came from and its numbers.
-        about: What it was fitted on.
-        classes: Logits per row that it was fitted on; None without a bank.
-        width: Features per row, likewise.
-        calibrations: Name → in-distribution scores that decisions compare with.
-    """
-
-    members: Mapping[str, Fitted]
-    settings: Mapping[str, Mapping[str, Any]]
-    about: Mapping[str, Any]
-    classes: int | None = None
-    width: int | None = None
-    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """In the order of the scores."""
-        return tuple(self.members)
-
-    @property
-    def gradient_names(self) -> tuple[str, ...]:
-        """Those that look at the images again, so that outputs do not suffice."""
-        return tuple(name for name, member in self.members.items() if isinstance(member, GradientFitted))
-
-    @property
-    def reads_norms(self) -> bool:
-        """Whether the network is to be asked for its block norms."""
-        return any("norms" in needs(shown) for shown in self.settings.values())
+class FittedPanel(Contents):
+    """Scores, decisions and the file. HIGHER = MORE OUT-OF-DISTRIBUTION."""
 
     def __call__(self, outputs: Outputs, /) -> Scores:
         """Scores of rows from the network that the panel was fitted on.

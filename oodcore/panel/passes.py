@@ -6,23 +6,18 @@ all, each gradient scorer adds a backward pass to the images and a forward pass 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Float64, Num
 from torch import Tensor, nn
 
 from oodcore.errors import ScoreError
+from oodcore.panel.contents import Contents, Scores
 from oodcore.records import Outputs
 from oodcore.scorers import Fitted, GradientFitted
 
-if TYPE_CHECKING:
-    from oodcore.panel.fitted import FittedPanel
 
-Scores = dict[str, Float64[Tensor, " n"]]
-
-
-def from_outputs(panel: "FittedPanel", outputs: Outputs, /) -> Scores:
+def from_outputs(panel: Contents, outputs: Outputs, /) -> Scores:
     """Scores of everything that is not a gradient scorer."""
     check_width(panel, outputs)
     outputs = outputs.detach()
@@ -30,7 +25,7 @@ def from_outputs(panel: "FittedPanel", outputs: Outputs, /) -> Scores:
     return {name: scored(name, member, outputs) for name, member in members.items()}
 
 
-def from_images(panel: "FittedPanel", model: nn.Module, images: Num[Tensor, "n c h w"], batch_size: int) -> Scores:
+def from_images(panel: Contents, model: nn.Module, images: Num[Tensor, "n c h w"], batch_size: int) -> Scores:
     """Scores of everything, batch by batch."""
     images = normalised(model, images)
     with evaluating(model):
@@ -38,7 +33,7 @@ def from_images(panel: "FittedPanel", model: nn.Module, images: Num[Tensor, "n c
     return {name: torch.cat([part[name] for part in parts]) for name in panel.names}
 
 
-def _batch(panel: "FittedPanel", model: nn.Module, images: Float[Tensor, "n c h w"]) -> Scores:
+def _batch(panel: Contents, model: nn.Module, images: Float[Tensor, "n c h w"]) -> Scores:
     seekers = {name: member for name, member in panel.members.items() if isinstance(member, GradientFitted)}
     if not seekers:
         return from_outputs(panel, forward(panel, model, images))
@@ -64,9 +59,7 @@ def _gradients(seekers: Mapping[str, GradientFitted], outputs: Outputs, images: 
     return found
 
 
-def forward(
-    panel: "FittedPanel", model: nn.Module, images: Float[Tensor, "n c h w"], *, graph: bool = False
-) -> Outputs:
+def forward(panel: Contents, model: nn.Module, images: Float[Tensor, "n c h w"], *, graph: bool = False) -> Outputs:
     """One pass; with block norms where a member reads them."""
     options = {"norms": True} if panel.reads_norms else {}
     if graph:
@@ -93,7 +86,7 @@ def scored(name: str, member: Fitted, outputs: Outputs, /) -> Float64[Tensor, " 
     raise ScoreError(f"'{name}' gives no finite score for row {shown}. Check the weights and the images for NaN.")
 
 
-def check_width(panel: "FittedPanel", outputs: Outputs, /) -> None:
+def check_width(panel: Contents, outputs: Outputs, /) -> None:
     """The outputs have as many classes and features as the bank.
 
     Raises:
