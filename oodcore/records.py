@@ -174,9 +174,10 @@ def moments(bank: Evidence, /) -> Moments:
         x = x - shift
         counts += part.labels.bincount(minlength=k)
         sums.index_add_(0, part.labels, x)
-        second.addmm_(x.mT, x)
+        _add_products(second, x)
     if shift is None:
         raise ScoreError("The bank is empty. Collect at least one in-distribution image.")
+    second = second.triu() + second.triu(1).mT
     n = counts.sum()
     means = sums / counts[:, None]  # 0/0 = NaN marks an empty class
     filled = counts > 0
@@ -185,3 +186,10 @@ def moments(bank: Evidence, /) -> Moments:
     within = second / n - weighted.mT @ means[filled] / n
     total = second / n - torch.outer(mean, mean)
     return Moments(counts, means + shift, mean + shift, within, total)
+
+
+def _add_products(total: Float64[Tensor, "d d"], x: Float64[Tensor, "n d"], block: int = 512) -> None:
+    """Add the upper triangle of $x^T x$: in blocks of columns, as symmetry saves up to half of the work."""
+    for start in range(0, x.shape[1], block):
+        columns = slice(start, start + block)
+        total[columns, start:].addmm_(x[:, columns].mT, x[:, start:])
