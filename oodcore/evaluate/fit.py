@@ -1,0 +1,148 @@
+"""A network and two in-distribution sets → a fitted, calibrated panel that says what it was fitted on."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from oodcore.blocks import NormRatios, norm_ratios
+from oodcore.data import ImageSet
+from oodcore.errors import DataError, ScoreError
+from oodcore.evaluate.work import Work, bank_of, scores_of, spread_rows
+from oodcore.models import Network
+from oodcore.models.fingerprint import code_version, weights_hash
+from oodcore.panel import FittedPanel, Panel
+from oodcore.panel.members import needs, parsed
+from oodcore.records import Bank
+from oodcore.scorers import Scorer, scorers
+
+__all__ = ["Choice", "choose", "fit_panel", "select_block"]
+
+RATIO_IMAGES = 1000  # each costs two passes
+
+
+class Choice(NamedTuple):
+    """The scorers that suit a network, and why others do not."""
+
+    names: tuple[str, ...]
+    skipped: dict[str, str]
+
+
+def choose(model: Network, wanted: Sequence[str] | str = "all") -> Choice:
+    """Names of scorers for this network. `"all"` leaves out what it cannot serve; a name asked for is an error then.
+
+    Raises:
+        UnknownNameError: no scorer has this name.
+        ScoreError: a scorer that was named needs what the network lacks.
+    """
+    asked = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
+    everything = "all" in asked
+    names = [*(scorers.names() if everything else ()), *(name for name in asked if name != "all")]
+    lacks = {name: reason for name in dict.fromkeys(names) if (reason := _lacks(model, name))}
+    if insisted := [reason for name, reason in lacks.items() if name in asked]:
+        raise ScoreError(" ".join(insisted))
+    return Choice(tuple(name for name in dict.fromkeys(names) if name not in lacks), lacks)
+
+
+def _lacks(model: Network, name: str) -> str:
+    wanted = needs(name)
+    if "embeddings" in wanted and getattr(model, "centers", None) is None:
+        return f"'{name}' needs trained class centres, which this network does not have."
+    if "norms" in wanted and not model.block_names:
+        return f"'{name}' needs the norms of blocks, and none were found in this network."
+    return ""
+
+
+def fit_panel(
+    model: Network,
+    id_train: ImageSet,
+    calibration: ImageSet,
+    wanted: Sequence[str] | str = "all",
+    work: Work | None = None,
+) -> FittedPanel:
+    """Every scorer, fitted on one pass over the ID training images and calibrated on images apart from them.
+
+    `about` of the result says on what: names, digests and sizes of both sets, weights, preprocessing, versions, the
+    block that NormRatio selected, and the scorers that were left out with the reason.
+
+    Args:
+        model: What `oodcore.load` gives.
+        id_train: In-distribution images with labels; what scorers learn from.
+        calibration: In-distribution images that are in neither `id_train` nor any reported test.
+        wanted: Names of scorers, or `"all"`.
+        work: How passes are run.
+
+    Raises:
+        DataError: an image lies in both sets, or the labels are not the network's classes.
+        ScoreError: see `choose`; or a statistic cannot be fitted.
+    """
+    work = work or Work()
+    _require_apart(id_train, calibration)
+    choice = choose(model, wanted)
+    bank = bank_of(model, id_train, work)
+    _require_classes(bank, id_train, model)
+    ratios = select_block(model, id_train, work) if any(_reads_block(name) for name in choice.names) else None
+    panel = Panel({name: _configured(name, ratios) for name in choice.names})
+    fitted = panel.fit(bank, about=_about(model, id_train, calibration, choice, ratios))
+    return fitted.calibrate(scores_of(fitted, model, calibration, work)[0])
+
+
+def select_block(model: Network, id_train: ImageSet, work: Work | None = None) -> NormRatios:
+    """NormRatio on at most 1,000 training images, evenly spread."""
+    work = work or Work()
+    part = id_train.take(spread_rows(len(id_train), RATIO_IMAGES))
+    return norm_ratios(model, part, batch_size=work.batch_size, progress=work.telling("Comparing blocks"))
+
+
+def _reads_block(name: str) -> bool:
+    return "block" in {field.name for field in fields(parsed(name))}  # type: ignore[arg-type]
+
+
+def _configured(name: str, ratios: NormRatios | None) -> Scorer:
+    """Its own defaults; what reads one block gets the selected one."""
+    scorer = parsed(name)
+    return replace(scorer, block=ratios.selected) if ratios and _reads_block(name) else scorer  # type: ignore[type-var]
+
+
+def _require_apart(id_train: ImageSet, calibration: ImageSet) -> None:
+    shared = set(id_train.fingerprints) & set(calibration.fingerprints)
+    if shared:
+        raise DataError(
+            f"{len(shared)} images are in both '{id_train.name}' and the calibration set '{calibration.name}', so "
+            "thresholds would be too strict. Use the sets that split_calibration gives."
+        )
+
+
+def _require_classes(bank: Bank, images: ImageSet, model: Network) -> None:
+    strange = int((bank.labels < 0).sum())
+    if strange:
+        raise DataError(
+            f"{strange} of {len(bank)} images of '{images.name}' have no class of this network. It knows "
+            f"{_listed(model.classes)}; the set has {_listed(images.classes)}. Fit on its own training set, or import "
+            "the weights with the class names in the order of its logits."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", … ({len(names)})" if len(names) > 5 else "") if names else "no classes"
+
+
+def _about(
+    model: Network, id_train: ImageSet, calibration: ImageSet, choice: Choice, ratios: NormRatios | None
+) -> dict[str, Any]:
+    return {
+        "architecture": model.architecture,
+        "weights": weights_hash(model),
+        "preprocessing": model.transform.to_json(),
+        "classes": list(model.classes),
+        "fit": _described(id_train),
+        "calibration": _described(calibration),
+        "block": ratios and {"name": ratios.blocks[ratios.selected], "index": ratios.selected},
+        "skipped": choice.skipped,
+        "code": code_version(),
+        "versions": {name: version(name) for name in ("ood-explorer", "torch", "torchvision", "numpy")},
+    }
+
+
+def _described(images: ImageSet) -> dict[str, Any]:
+    return {"name": images.name, "n": len(images), "digest": images.digest, "coding": images.coding}

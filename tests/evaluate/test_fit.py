@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from oodcore.data import ArraySet
+from oodcore.errors import DataError, ScoreError, UnknownNameError
+from oodcore.evaluate import Work, choose, fit_panel, make_reference, scores_of
+from oodcore.evaluate.work import spread_rows
+from oodcore.models import Classifier, build
+from oodcore.panel import Panel
+
+CLASSES = ("cat", "dog", "ship")
+
+
+def pictures(n: int, seed: int, classes: tuple[str, ...] = CLASSES, name: str = "pets") -> ArraySet:
+    dice = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=dice)
+    labels = torch.arange(n) % len(classes) if classes else torch.full((n,), -1)
+    return ArraySet(images, labels, [f"{name}/{i}" for i in range(n)], name, "id", classes)
+
+
+@pytest.fixture(scope="module")
+def model() -> Classifier:
+    torch.manual_seed(0)
+    return build("resnet-20-w4", CLASSES).eval()
+
+
+def test_a_panel_is_fitted_calibrated_and_says_on_what(model: Classifier) -> None:
+    train, calibration = pictures(60, 1), pictures(40, 2)
+    panel = fit_panel(model, train, calibration, ["energy", "mahalanobis", "knn"])
+    assert panel.names == ("energy", "mahalanobis", "knn")
+    assert {len(found) for found in panel.calibrations.values()} == {40}
+    assert panel.about["fit"] == {"name": "pets", "n": 60, "digest": train.digest, "coding": "lossless"}
+    assert panel.about["calibration"]["digest"] == calibration.digest
+    assert panel.about["preprocessing"] == model.transform.to_json()
+    assert panel.about["classes"] == list(CLASSES)
+
+
+def test_statistics_and_thresholds_are_those_of_direct_calls(model: Classifier) -> None:
+    train, calibration = pictures(60, 1), pictures(40, 2)
+    panel = fit_panel(model, train, calibration, ["energy", "knn"], Work(batch_size=7))
+    with torch.no_grad():
+        outputs = model(model.transform(calibration.images))
+        expected = panel(outputs)
+    for name in panel.names:
+        torch.testing.assert_close(panel.calibrations[name].scores, expected[name].sort().values, rtol=1e-4, atol=1e-5)
+
+
+def test_all_leaves_out_what_the_network_cannot_serve_and_says_why(model: Classifier) -> None:
+    choice = choose(model, "all")
+    assert "energy" in choice.names
+    assert "representation" not in choice.names
+    assert "class centres" in choice.skipped["representation"]
+
+
+def test_a_scorer_that_was_named_is_not_left_out_silently(model: Classifier) -> None:
+    with pytest.raises(ScoreError, match="class centres"):
+        choose(model, ["energy", "representation"])
+    with pytest.raises(UnknownNameError, match="Did you mean 'knn'"):
+        choose(model, ["knm"])
+
+
+def test_all_may_be_joined_by_combinations(model: Classifier) -> None:
+    choice = choose(model, ["all", "react+msp"])
+    assert choice.names[-1] == "react+msp"
+    assert len(set(choice.names)) == len(choice.names)
+
+
+def test_images_on_both_sides_of_the_calibration_are_refused(model: Classifier) -> None:
+    train = pictures(30, 1)
+    with pytest.raises(DataError, match="2 images are in both"):
+        fit_panel(model, train, train.take([3, 4]), ["energy"])
+
+
+def test_classes_that_the_network_does_not_know_are_refused(model: Classifier) -> None:
+    with pytest.raises(DataError, match=r"20 of 30 images .* no class of this network"):
+        fit_panel(model, pictures(30, 1, ("cat", "car", "bus")), pictures(9, 2), ["energy"])
+
+
+def test_the_selected_block_goes_into_feature_norm(model: Classifier) -> None:
+    panel = fit_panel(model, pictures(30, 1), pictures(20, 2), ["feature_norm", "selected_norm"])
+    block = panel.about["block"]["index"]
+    assert panel.about["block"]["name"] == model.block_names[block]
+    assert {panel.settings[name]["block"] for name in panel.names} == {block}
+
+
+def test_gradient_scorers_are_calibrated_with_the_rest(model: Classifier) -> None:
+    panel = fit_panel(model, pictures(30, 1), pictures(20, 2), ["odin", "energy"])
+    assert panel.gradient_names == ("odin",)
+    direct = panel.score(model, pictures(20, 2).images)
+    torch.testing.assert_close(panel.calibrations["odin"].scores, direct["odin"].sort().values, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_fit_finds_its_passes_in_the_cache(model: Classifier, tmp_path: Path) -> None:
+    seen: list[str] = []
+    work = Work(cache=tmp_path, progress=lambda stage, done, total: seen.append(stage))
+    first = fit_panel(model, pictures(30, 1), pictures(20, 2), ["knn"], work)
+    passes = len(seen)
+    second = fit_panel(model, pictures(30, 1), pictures(20, 2), ["knn"], work)
+    assert passes > 0
+    assert len(seen) == passes
+    assert torch.equal(first.calibrations["knn"].scores, second.calibrations["knn"].scores)
+
+
+def test_what_progress_raises_ends_the_work_and_nothing_is_left(model: Classifier, tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_panel(model, pictures(30, 1), pictures(20, 2), ["energy"], Work(cache=tmp_path, progress=stop))
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_a_panel_of_another_network_is_refused(model: Classifier) -> None:
+    panel = fit_panel(model, pictures(30, 1), pictures(20, 2), ["energy"])
+    torch.manual_seed(1)
+    with pytest.raises(ScoreError, match="weights"):
+        scores_of(panel, build("resnet-20-w4", CLASSES).eval(), pictures(5, 3))
+
+
+def test_scores_do_not_depend_on_how_the_set_is_cut(model: Classifier) -> None:
+    panel = Panel(["energy", "odin"]).fit()
+    whole, _ = scores_of(panel, model, pictures(11, 3), Work(batch_size=11))
+    pieces, _ = scores_of(panel, model, pictures(11, 3), Work(batch_size=4))
+    for name in whole:
+        torch.testing.assert_close(whole[name], pieces[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_reference_holds_at_most_so_many_rows_from_all_over_the_set(model: Classifier) -> None:
+    found = make_reference(model, {"test": pictures(25, 1), "far": pictures(4, 2, ())}, rows=10)
+    assert {name: len(bank) for name, bank in found.items()} == {"test": 10, "far": 4}
+    assert found["far"].labels.tolist() == [-1] * 4
+    assert found["test"].outputs.norms is not None
+
+
+@pytest.mark.parametrize(("n", "most", "rows"), [(4, 9, [0, 1, 2, 3]), (10, 5, [0, 2, 4, 6, 8]), (0, 5, [])])
+def test_rows_are_spread_evenly(n: int, most: int, rows: list[int]) -> None:
+    found: Tensor = spread_rows(n, most)
+    assert found.tolist() == rows
