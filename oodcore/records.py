@@ -153,39 +153,59 @@ class Bank:
 
 
 def moments(bank: Evidence, /) -> Moments:
-    """One sweep over the chunks; shifted by the first chunk's mean so that float64 loses nothing.
+    """One sweep over the chunks, in float64.
 
     Raises:
         ScoreError: the bank is empty, holds unlabelled rows, or a feature is not finite.
     """
-    k = len(bank.head.bias)
-    shift: Tensor | None = None
+    sums: _Sums | None = None
     for part in bank.chunks():
         x = part.outputs.features.double()
         if bool((part.labels < 0).any()):
             raise ScoreError("The bank holds rows without a class. Fit on the in-distribution training set.")
         if not bool(x.isfinite().all()):
             raise ScoreError("The bank holds NaN or infinite features. Check the weights and the preprocessing.")
-        if shift is None:
-            shift = x.mean(0)
-            counts = torch.zeros(k, dtype=torch.int64, device=x.device)
-            sums = x.new_zeros(k, x.shape[1])
-            second = x.new_zeros(x.shape[1], x.shape[1])
-        x = x - shift
-        counts += part.labels.bincount(minlength=k)
-        sums.index_add_(0, part.labels, x)
-        _add_products(second, x)
-    if shift is None:
+        sums = sums or _Sums(len(bank.head.bias), x)
+        sums.add(x, part.labels)
+    if sums is None:
         raise ScoreError("The bank is empty. Collect at least one in-distribution image.")
-    second = second.triu() + second.triu(1).mT
-    n = counts.sum()
-    means = sums / counts[:, None]  # 0/0 = NaN marks an empty class
-    filled = counts > 0
-    weighted = means[filled] * counts[filled, None]
-    mean = sums.sum(0) / n
-    within = second / n - weighted.mT @ means[filled] / n
-    total = second / n - torch.outer(mean, mean)
-    return Moments(counts, means + shift, mean + shift, within, total)
+    return sums.moments()
+
+
+class _Sums:
+    """Sums and products of rows about a first guess of their class's mean.
+
+    The guess is the mean in the first chunk that holds the class. It cancels where classes lie far apart and each is
+    narrow, as in a well-trained network; about one common centre their spread would drown in rounding.
+    """
+
+    def __init__(self, k: int, like: Float64[Tensor, "n d"]) -> None:
+        d = like.shape[1]
+        self.counts = torch.zeros(k, dtype=torch.int64, device=like.device)
+        self.guesses, self.sums, self.products = like.new_zeros(k, d), like.new_zeros(k, d), like.new_zeros(d, d)
+
+    def add(self, x: Float64[Tensor, "n d"], labels: Int[Tensor, " n"]) -> None:
+        """Take in one chunk."""
+        counts = labels.bincount(minlength=len(self.counts))
+        new = ((self.counts == 0) & (counts > 0)).nonzero().flatten()
+        if len(new):
+            first = torch.zeros_like(self.sums).index_add_(0, labels, x)
+            self.guesses[new] = first[new] / counts[new, None]
+        x = x - self.guesses[labels]
+        self.counts += counts
+        self.sums.index_add_(0, labels, x)
+        _add_products(self.products, x)
+
+    def moments(self) -> Moments:
+        """What the chunks so far amount to."""
+        n, filled = self.counts.sum(), self.counts > 0
+        offsets = self.sums / self.counts[:, None]  # 0/0 = NaN marks an empty class
+        means, share = self.guesses + offsets, (self.counts.double() / n)[filled, None]
+        mean = (share * means[filled]).sum(0)
+        within = (self.products.triu() + self.products.triu(1).mT) / n
+        within -= (share * offsets[filled]).mT @ offsets[filled]
+        between = share.sqrt() * (means[filled] - mean)
+        return Moments(self.counts, means, mean, within, within + between.mT @ between)
 
 
 def _add_products(total: Float64[Tensor, "d d"], x: Float64[Tensor, "n d"], block: int = 512) -> None:
