@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ class Network(nn.Module):
         self.transform = transform or Preprocessing()
         self.notes: list[str] = []
         """Sentences about what was recognised or assumed."""
+        self.card: Any = None
+        """The `oodcore.checkpoint.Card` that it was loaded with."""
 
     @property
     @abstractmethod

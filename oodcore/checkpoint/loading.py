@@ -1,0 +1,129 @@
+"""`oodcore.load`: a network from a shipped name, a folder, a file of weights, torchvision or timm."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from oodcore.checkpoint.card import CARD, Card, read_card
+from oodcore.checkpoint.store import MODEL, file_of, folder_of, save
+from oodcore.data.transforms import Preprocessing
+from oodcore.errors import CheckpointError
+from oodcore.models import Network, build
+from oodcore.models.class_lists import usual_classes
+from oodcore.models.foreign import compare, recognise
+from oodcore.models.weights_file import SUFFIXES, read_weights, strings
+
+__all__ = ["import_checkpoint", "load"]
+
+LIBRARIES = ("torchvision:", "timm:")
+
+
+def load(
+    source: Path | str, *, classes: Sequence[str] | None = None, preprocessing: Preprocessing | None = None
+) -> Network:
+    """A network in eval mode, with `classes`, `transform`, `head`, `card` and `notes`.
+
+    Args:
+        source: The name of a shipped checkpoint, a checkpoint folder, a file of weights (`.pt`, `.pth`, `.th`, `.bin`,
+            `.ckpt`, `.safetensors`), `"torchvision:NAME"` or `"timm:NAME"`. The latter two download weights;
+            `"timm:NAME?weights=none"` leaves them random, `"timm:NAME?weights=PATH"` takes them from a file.
+        classes: Names of the logits, instead of the recorded or assumed ones.
+        preprocessing: Instead of the recorded or assumed one.
+
+    Raises:
+        CheckpointError: nothing there, not recognised, damaged, or unsafe to open.
+        UnknownNameError: no checkpoint or model has this name.
+    """
+    model = _load(source)
+    if classes is not None:
+        if len(classes) != len(model.classes):
+            raise CheckpointError(
+                f"The network has {len(model.classes)} outputs; {len(classes)} class names were given."
+            )
+        model.classes = tuple(classes)
+    if preprocessing is not None:
+        model.transform = preprocessing
+        model.notes = [note for note in model.notes if "Assumed: mean" not in note]
+    return model.eval()
+
+
+def import_checkpoint(
+    source: Path | str,
+    folder: Path | str,
+    name: str,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    title: str = "",
+    licence: str = "",
+) -> Path:
+    """Make a checkpoint folder, `folder/name`, from anything that `load` takes.
+
+    Raises:
+        CheckpointError: see `load`; or a name that is no plain folder name, or is taken.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise CheckpointError(f"'{name}' is no name for a checkpoint. Use letters, digits and dashes.")
+    target = Path(folder) / name
+    if target.exists():
+        raise CheckpointError(f"'{target}' exists already. Choose another name, or remove it first.")
+    model = load(source, classes=classes, preprocessing=preprocessing)
+    return save(target, model, Card.of(model, title=title or name, licence=licence, parent=Path(source).name))
+
+
+def _load(source: Path | str) -> Network:
+    text, path = str(source), Path(source)
+    if text.startswith(LIBRARIES):
+        from oodcore.models.libraries import from_name
+
+        return from_name(text)
+    if path.is_file():
+        return _from_file(path)
+    if path.suffix in SUFFIXES and not path.is_dir():
+        raise CheckpointError(f"There is no file '{path}'.")
+    return _from_folder(folder_of(source))
+
+
+def _from_folder(folder: Path) -> Network:
+    file_of(folder, CARD)
+    card = read_card(folder)
+    path = file_of(folder, MODEL)
+    if path is None:
+        raise CheckpointError(f"'{folder}' has a card, but no {MODEL}.")
+    model = _filled(card.architecture, card.classes, read_weights(path, stripped=False).tensors)
+    model.transform, model.card, model.notes = card.preprocessing, card, list(card.notes)
+    return model
+
+
+def _from_file(path: Path) -> Network:
+    tensors, about = read_weights(path)
+    names = strings(about.get("classes"))
+    if names and "architecture" in about:
+        return _filled(about["architecture"], names, read_weights(path, stripped=False).tensors)
+    found = recognise(tensors)
+    if found is None:
+        from oodcore.models.libraries import from_weights
+
+        return from_weights(tensors, path)
+    usual = usual_classes(found.outputs)
+    model = _filled(found.architecture, usual[1] if usual else found.outputs, found.tensors)
+    model.transform = found.transform
+    model.notes = found.notes
+    if usual:
+        model.notes.append(
+            f"The weights carry no class names. Assumed: those of {usual[0]}. Change them with `classes`."
+        )
+    return model
+
+
+def _filled(architecture: str, classes: int | Sequence[str], tensors: dict[str, Tensor]) -> Network:
+    if architecture.startswith(LIBRARIES):
+        from oodcore.models.libraries import from_name
+
+        model = from_name(architecture, weights="none", classes=classes)
+    else:
+        model = build(architecture, classes)
+    compare(tensors, model.state_dict(), architecture)
+    model.load_state_dict(tensors)
+    return model.eval()

@@ -1,0 +1,199 @@
+"""Checkpoint folders: where they are, how they are written, and how their files are verified."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Protocol
+
+from oodcore.checkpoint.card import CARD, Card, read_card, write_text
+from oodcore.errors import CheckpointError, UnknownNameError
+from oodcore.models import Network
+from oodcore.models.weights_file import check_finite
+from oodcore.registry import did_you_mean
+
+__all__ = ["MODEL", "PANEL", "REFERENCE", "file_of", "folder_of", "save", "seal", "shipped", "write_manifest"]
+
+MODEL, PANEL, REFERENCE = "model.safetensors", "panel.safetensors", "reference.safetensors"
+MANIFEST = "MANIFEST.json"
+PACKAGE = Path(__file__).parents[1]
+
+
+class Saves(Protocol):
+    """A fitted panel, seen from here."""
+
+    def save(self, path: Path, /) -> None: ...
+
+
+def shipped_root() -> Path:
+    """`checkpoints/` beside the package in the repository, `_shipped` inside it in a wheel."""
+    beside = PACKAGE.parent / "checkpoints"
+    return beside if beside.is_dir() else PACKAGE / "_shipped"
+
+
+def shipped() -> list[str]:
+    """Names of the checkpoints that come with this package, sorted."""
+    root = shipped_root()
+    return sorted(path.parent.name for path in root.glob(f"*/{CARD}")) if root.is_dir() else []
+
+
+def folder_of(source: Path | str) -> Path:
+    """The folder of a checkpoint, by path or by the name of a shipped one (`"NAME"` or `"checkpoints/NAME"`).
+
+    Raises:
+        CheckpointError: the folder has no card.
+        UnknownNameError: neither a folder nor a shipped name.
+    """
+    path = Path(source)
+    if path.is_dir():
+        if not (path / CARD).is_file():
+            raise CheckpointError(f"'{path}' is no checkpoint: it has no {CARD}.")
+        return path
+    name = str(source).removeprefix("checkpoints/").strip("/")
+    if name in shipped():
+        return shipped_root() / name
+    raise UnknownNameError(did_you_mean("checkpoint", name, shipped()) if shipped() else f"There is no '{source}'.")
+
+
+def file_of(source: Path | str, name: str) -> Path | None:
+    """A file of a checkpoint, after its hash was compared; None where the checkpoint has none.
+
+    Args:
+        source: As for `folder_of`.
+        name: As `"panel.safetensors"`.
+
+    Raises:
+        CheckpointError: the file is not the one that the card or the manifest names.
+    """
+    folder = folder_of(source)
+    path = folder / name
+    if not path.is_file():
+        return None
+    known = {} if name == CARD else dict(read_card(folder).sha256)
+    manifest = _manifest(folder.parent)
+    expected = [known.get(name), manifest.get(f"{folder.name}/{name}")]
+    found = sha256(path)
+    if any(hash_ is not None and hash_ != found for hash_ in expected):
+        raise CheckpointError(
+            f"'{path}' was changed or damaged after it was saved: its sha256 is {found[:12]}…, not the recorded one. "
+            "Get the checkpoint again."
+        )
+    return path
+
+
+def save(
+    folder: Path | str,
+    model: Network,
+    card: Card,
+    *,
+    panel: Saves | None = None,
+    reference: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a checkpoint under a temporary name, then rename it; an earlier one of this name is replaced as a whole.
+
+    Args:
+        folder: Where it will be; its parent is made.
+        model: Any network of this package except a wrapped module of the user's own.
+        card: As `Card.of(model, …)`; the hashes are filled in.
+        panel: A fitted panel.
+        reference: Set name → bank, for `save_reference`.
+
+    Raises:
+        CheckpointError: NaN in the weights, or an architecture that could not be built again.
+    """
+    from safetensors.torch import save_file
+
+    from oodcore.checkpoint.reference import save_reference
+
+    if model.architecture.startswith("module:"):
+        raise CheckpointError(
+            f"A wrapped {model.architecture.removeprefix('module:')} cannot be saved: nothing could build it again. "
+            "Networks of this package, torchvision and timm can."
+        )
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    check_finite(tensors, str(folder))
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        part.chmod(0o755)  # mkdtemp's is for the owner alone
+        save_file(tensors, part / MODEL, {"architecture": model.architecture, "classes": json.dumps(model.classes)})
+        if panel is not None:
+            panel.save(part / PANEL)
+        if reference is not None:
+            save_reference(part, reference)
+        write_text(part / CARD, replace(card, sha256=_hashes(part)).to_json())
+        _swap(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    _refresh_manifest(folder)
+    return folder
+
+
+def seal(folder: Path | str, **changes: Any) -> Card:
+    """After a file of a checkpoint was written again: new hashes, and new fields, in the card and the manifest.
+
+    Raises:
+        CheckpointError: no card.
+    """
+    folder = Path(folder)
+    card = replace(read_card(folder), sha256=_hashes(folder), **changes)
+    write_text(folder / CARD, card.to_json())
+    _refresh_manifest(folder)
+    return card
+
+
+def write_manifest(root: Path | str) -> Path:
+    """`MANIFEST.json`: the sha256 of every file of every checkpoint in a folder."""
+    root = Path(root)
+    entries = {
+        f"{card.parent.name}/{file.name}": sha256(file)
+        for card in sorted(root.glob(f"*/{CARD}"))
+        for file in _files(card.parent)
+    }
+    write_text(root / MANIFEST, entries)
+    return root / MANIFEST
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path) for path in _files(folder) if path.name != CARD}
+
+
+def _manifest(root: Path) -> dict[str, str]:
+    path = root / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"'{path}' cannot be read: {error}.") from None
+    return {str(key): str(value) for key, value in entries.items()}
+
+
+def _refresh_manifest(folder: Path) -> None:
+    if (folder.parent / MANIFEST).is_file():
+        write_manifest(folder.parent)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Renaming cannot replace a folder that holds files, so the old one steps aside first."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = Path(mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    folder.rename(old / folder.name)
+    new.rename(folder)
+    shutil.rmtree(old)
