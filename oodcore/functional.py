@@ -1,12 +1,18 @@
 """Arithmetic on logits, features and maps, shared by scorers and losses. Pure functions, any device, any float."""
 
 import math
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import logsigmoid, normalize, one_hot
 
-__all__ = ["feature_norm", "free_energy", "jsd_to_uniform"]
+from oodcore.errors import ScoreError
+
+__all__ = ["cluster_focal", "feature_norm", "free_energy", "jsd_to_uniform"]
+
+SIMILARITY_SCALE, SIMILARITY_SHIFT = 10.0, 0.5  # of reading C of the cluster focal loss
 
 
 def free_energy(logits: Float[Tensor, "*rows k"], /, temperature: float = 1.0) -> Float[Tensor, "*rows"]:
@@ -35,3 +41,97 @@ def feature_norm(maps: Float[Tensor, "n c h w"], /) -> Float[Tensor, " n"]:
     ReLU first, as WRN's block outputs are sums with negative values. Values of different blocks do not compare.
     """
     return maps.relu().flatten(2).norm(dim=2).mean(dim=1)
+
+
+def cluster_focal(
+    embeddings: Float[Tensor, "n m"],
+    labels: Int[Tensor, " n"],
+    centers: Float[Tensor, "k m"],
+    /,
+    *,
+    reading: Literal["A", "B", "C"] = "A",
+    distance: Literal["cosine", "euclidean"] = "cosine",
+    temperature: float = 0.1,
+    gamma: float = 2.0,
+    pull: float = 0.5,
+) -> Float[Tensor, ""]:
+    r"""Focal loss on class centres, mean over rows: reconstructed, not published (Joshi et al., arXiv:2208.10787).
+
+    With distances $D_k$ and posterior $q = \mathrm{softmax}(-D/\tau)$, three readings of the abstract:
+
+    - A: $-(1-q_y)^\gamma \log q_y + \eta D_y$. Without the pull $\eta$ clusters do not become compact.
+    - B: $(1-q_y)^\gamma D_y$ with the weight detached, else raising $q_y$ alone would lower it. Separates no classes.
+    - C: focal binary cross-entropy of every centre against the rest, summed over centres, on the logits
+      $10 (\cos_k - 0.5)$.
+
+    In at least float32, autocast or not. No rows give 0 with a graph, so that a batch without objects can be trained.
+
+    Args:
+        embeddings: One per row.
+        labels: In 0..k-1.
+        centers: One per class, in the embeddings' space.
+        reading: See above.
+        distance: "cosine" is $2 - 2\cos$ in [0, 4], "euclidean" the raw squared distance. C knows only cosine.
+        temperature: $\tau > 0$ (A and B).
+        gamma: $\gamma \ge 0$; 0 is cross-entropy.
+        pull: $\eta \ge 0$ (A).
+
+    Raises:
+        ScoreError: an unknown reading or distance, or a number out of its range.
+    """
+    if temperature <= 0 or gamma < 0 or pull < 0:
+        raise ScoreError(
+            f"temperature must be above 0, gamma and pull at least 0; got {temperature}, {gamma} and {pull}."
+        )
+    with torch.autocast(embeddings.device.type, enabled=False):
+        rows, means = _wide(embeddings), _wide(centers)
+        if not len(rows):
+            return 0 * (rows.sum() + means.sum())
+        if reading == "C":
+            return _one_against_all(rows, labels, means, distance, gamma)
+        gaps = _squared_distances(rows, means, distance)
+        own = gaps.gather(1, labels[:, None].long())
+        log_q = (-gaps / temperature).log_softmax(dim=1).gather(1, labels[:, None].long())
+        weight = _focus(log_q, gamma)
+        if reading == "A":
+            return (pull * own - weight * log_q).mean()
+        if reading == "B":
+            return (weight.detach() * own).mean()
+    raise ScoreError(f"reading must be 'A', 'B' or 'C'; got {reading!r}.")
+
+
+def _wide(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def _cosines(rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"]) -> Float[Tensor, "n k"]:
+    return normalize(rows, dim=1, eps=1e-6) @ normalize(centers, dim=1, eps=1e-6).mT
+
+
+def _squared_distances(
+    rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"], distance: str
+) -> Float[Tensor, "n k"]:
+    if distance == "cosine":
+        return (2 - 2 * _cosines(rows, centers)).clamp(0, 4)
+    if distance == "euclidean":
+        return torch.cdist(rows, centers, compute_mode="donot_use_mm_for_euclid_dist").square()
+    raise ScoreError(f"distance must be 'cosine' or 'euclidean'; got {distance!r}.")
+
+
+def _focus(log_p: Float[Tensor, "*rows"], gamma: float) -> Float[Tensor, "*rows"]:
+    r"""$(1-p)^\gamma$, exact near p = 1; below γ = 1 its slope at 0 is infinite, so the base stays above 0."""
+    miss = -log_p.expm1()
+    return (miss.clamp_min(1e-8) if gamma < 1 else miss).pow(gamma)
+
+
+def _one_against_all(
+    rows: Float[Tensor, "n m"], labels: Int[Tensor, " n"], centers: Float[Tensor, "k m"], distance: str, gamma: float
+) -> Float[Tensor, ""]:
+    if distance != "cosine":
+        raise ScoreError(
+            f"Reading C is defined on cosines; got distance {distance!r}. Use 'cosine', or reading A or B."
+        )
+    logits = SIMILARITY_SCALE * (_cosines(rows, centers) - SIMILARITY_SHIFT)
+    own = one_hot(labels.long(), len(centers)).bool()
+    log_p = logsigmoid(torch.where(own, logits, -logits))
+    return -(_focus(log_p, gamma) * log_p).sum(dim=1).mean()

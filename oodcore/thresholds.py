@@ -92,7 +92,7 @@ class Calibration:
         return (
             f"Of pictures drawn like the {len(self):,} calibration pictures, at most {1 - acceptance:.2%} are called "
             f"out-of-distribution, on average over calibration sets; with this one, between {low:.2%} and {high:.2%} "
-            "(95 % sure). Nothing is promised about how many out-of-distribution pictures are caught."
+            "(95% sure). Nothing is promised about how many out-of-distribution pictures are caught."
         )
 
     def _rank(self, acceptance: float) -> int:
