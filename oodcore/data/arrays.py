@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def image_npy(path: Path, *, name: str | None = None, role: Role = "own", coding
     return ArraySet(mapped, unlabelled, Numbered(title, range(len(mapped))), title, role, (), coding)
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an `.npz`, without ever unpickling.
+def read_npz(path: Path, only: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, without ever unpickling: all of them, or those named in `only`.
 
     Raises:
         DataError: missing, damaged, or holding Python objects.
@@ -67,7 +68,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"There is no file '{path}'. Check the spelling.")
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [Path(name).stem for name in archive.namelist()]
+            names = only or [name.removesuffix(".npy") for name in archive.namelist()]
         with np.load(path) as content:
             return {name: content[name] for name in names}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):

@@ -74,14 +74,15 @@ def strict_exclusions(auxiliary: str, root: Path | str | None = None) -> dict[st
 
     Args:
         auxiliary: Name of the auxiliary set; only `tin-aux50` has such a list.
-        root: Where to look for the list; see `roots`. Without the file nothing is known to overlap.
+        root: Where to look for the list; see `roots`.
 
     Raises:
-        DataError: the file is there and cannot be read.
+        DataError: there is no list for `tin-aux50`, or it cannot be read.
     """
-    folder = find_root((STRICT_FILE,), root)
-    if auxiliary != STRICT_AUXILIARY or folder is None:
+    if auxiliary != STRICT_AUXILIARY:
         return {}
+    if (folder := find_root((STRICT_FILE,), root)) is None:
+        raise DataError(f"'{auxiliary}' needs {STRICT_FILE} beside it, which lists the test classes to leave out.")
     try:
         listed = json.loads((folder / STRICT_FILE).read_text())
         found = {key.replace("_", "-"): tuple(names) for key, names in listed.items() if key != "why"}

@@ -19,87 +19,101 @@ from oodcore.data.roots import cache_folder, write_once
 from oodcore.data.transforms import Coding
 from oodcore.errors import DataError
 
-__all__ = ["SUFFIXES", "image_folder", "image_tar"]
+__all__ = ["SUFFIXES", "image_folder", "split_folders"]
 
 _OPENERS: Final[dict[bytes, Callable[..., BinaryIO]]] = {
     b"\x1f\x8b\x08": cast("Callable[..., BinaryIO]", gzip.open),
     b"BZh": cast("Callable[..., BinaryIO]", bz2.open),
     b"\xfd7z": cast("Callable[..., BinaryIO]", lzma.open),
 }
+SPLIT_FOLDERS: Final = frozenset({"train", "calibration", "val", "test"})
 SUFFIXES: Final = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 def image_folder(
-    folder: Path, split: str | None = None, *, name: str | None = None, role: Role = "own", coding: Coding = "lossless"
+    path: Path, split: str | None = None, *, name: str | None = None, role: Role = "own", coding: Coding = "lossless"
 ) -> FileSet:
-    """Pictures of a folder; its sub-folders are the classes. Pictures directly in it have no class (-1).
+    """Pictures of a folder or a tar archive; its sub-folders are the classes. Pictures directly in it have none (-1).
+
+    An archive stays packed; a compressed one is decompressed once, into the user's cache.
 
     Args:
-        folder: With class folders, with pictures, or with `train/`, `test/`, … that hold them.
-        split: Which of those to take, where they are there.
-        name: What it is called; by default the folder's name.
+        path: With class folders, with pictures, or with `train/`, `test/`, … that hold them.
+        split: Which of those to take; None takes what lies in `path` itself.
+        name: What it is called; by default the folder's or the archive's name.
         role: See `Role`.
         coding: The coding that its pictures have at the network's own size.
 
     Raises:
-        DataError: no such folder, or no picture in it.
+        DataError: no such folder or archive, no such part, a damaged archive, or no picture.
     """
-    if not folder.is_dir():
-        raise DataError(f"There is no folder '{folder}'. Check the spelling.")
-    inside = folder / split if split and (folder / split).is_dir() else folder
-    paths = sorted(path for path in inside.rglob("*") if _is_picture(path.relative_to(inside)) and path.is_file())
-    found = [(path.relative_to(inside).as_posix(), Piece(path)) for path in paths]
-    return _file_set(found, inside, name or folder.resolve().name, role, coding)
+    found = _pictures(path)
+    if split is not None:
+        if split not in (parts := _parts(found)):
+            has = f"it holds {', '.join(parts)}" if parts else "it is not divided"
+            raise DataError(f"'{path}' has no folder '{split}' with pictures; {has}.")
+        found = {PurePosixPath(*key.parts[1:]): piece for key, piece in found.items() if key.parts[0] == split}
+    if not found:
+        raise DataError(f"'{path}' holds no picture. Give a folder of PNG, JPEG, WebP, GIF, BMP or TIFF files.")
+    return _file_set(found, name or path.resolve().name.partition(".tar")[0], role, coding)
 
 
-def image_tar(
-    archive: Path, split: str | None = None, *, name: str | None = None, role: Role = "own", coding: Coding = "lossless"
-) -> FileSet:
-    """The same from a tar archive, which stays packed; a compressed one is decompressed once, into the user's cache.
+def split_folders(path: Path) -> tuple[str, ...]:
+    """Which of `train`, `calibration`, `val` and `test` a folder or archive is divided into; empty where it is not.
 
     Raises:
-        DataError: no such file, no tar archive, or no picture in it.
+        DataError: no such folder or archive, or a damaged one.
     """
-    if not archive.is_file():
-        raise DataError(f"There is no archive '{archive}'. Check the spelling.")
-    plain = _plain(archive)
-    with tarfile.open(plain, "r:") as tar:
-        members = [member for member in tar if member.isfile()]
-    found = {PurePosixPath(m.name): Piece(plain, m.offset_data, m.size) for m in members}
-    found = {path: piece for path, piece in found.items() if _is_picture(path)}
-    top = _common_top(found)
-    if split and any(path.is_relative_to(top / split) for path in found):
-        top = top / split
-    inside = sorted(
-        (path.relative_to(top).as_posix(), piece) for path, piece in found.items() if path.is_relative_to(top)
-    )
-    return _file_set(inside, archive, name or archive.name.partition(".")[0], role, coding)
+    return _parts(_pictures(path))
 
 
-def _file_set(found: list[tuple[str, Piece]], where: Path, name: str, role: Role, coding: Coding) -> FileSet:
-    if not found:
-        raise DataError(f"'{where}' holds no picture. Give a folder of PNG, JPEG, WebP, GIF, BMP or TIFF files.")
-    owners = [key.split("/")[0] if "/" in key else None for key, _ in found]
+def _parts(found: Iterable[PurePosixPath]) -> tuple[str, ...]:
+    heads = {key.parts[0] if len(key.parts) > 1 else "" for key in found}
+    return tuple(sorted(heads)) if heads <= SPLIT_FOLDERS else ()
+
+
+def _pictures(path: Path) -> dict[PurePosixPath, Piece]:
+    """Pictures by their place inside the folder or archive, in order."""
+    if path.is_dir():
+        inside = ((PurePosixPath(file.relative_to(path).as_posix()), Piece(file)) for file in path.rglob("*"))
+        found = {key: piece for key, piece in inside if _is_picture(key) and piece.path.is_file()}
+    elif path.is_file():
+        found = _members(_plain(path))
+    else:
+        raise DataError(f"There is no folder or archive '{path}'. Check the spelling.")
+    return dict(sorted(found.items()))
+
+
+def _members(archive: Path) -> dict[PurePosixPath, Piece]:
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            members = [member for member in tar if member.isfile()]
+    except (tarfile.TarError, OSError):
+        raise DataError(f"'{archive}' is damaged or cut off. Get it again.") from None
+    every = {PurePosixPath(m.name): Piece(archive, m.offset_data, m.size) for m in members}
+    found = {key: piece for key, piece in every.items() if _is_picture(key)}
+    top = _wrapper(found)
+    return {key.relative_to(top): piece for key, piece in found.items()}
+
+
+def _file_set(found: dict[PurePosixPath, Piece], name: str, role: Role, coding: Coding) -> FileSet:
+    owners = [key.parts[0] if len(key.parts) > 1 else None for key in found]
     classes = tuple(sorted({owner for owner in owners if owner is not None}))
     number = {owner: label for label, owner in enumerate(classes)}
     labels = torch.tensor([-1 if owner is None else number[owner] for owner in owners])
-    return FileSet([piece for _, piece in found], labels, tuple(key for key, _ in found), name, role, classes, coding)
+    return FileSet(tuple(found.values()), labels, tuple(map(str, found)), name, role, classes, coding)
 
 
-def _is_picture(path: Path | PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") and part != "." for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+def _is_picture(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
-def _common_top(paths: Iterable[PurePosixPath]) -> PurePosixPath:
-    """The folder that a tar archive is wrapped in: as far down as there is exactly one folder and no picture."""
-    paths, top = list(paths), PurePosixPath()
-    while True:
-        inside = {path.relative_to(top).parts for path in paths}
-        heads = {parts[0] for parts in inside}
-        if len(heads) != 1 or any(len(parts) < 3 for parts in inside):
-            return top
-        top = top / heads.pop()
+def _wrapper(paths: Iterable[PurePosixPath]) -> PurePosixPath:
+    """The one folder that an archive's class folders are wrapped in, if there is one."""
+    every = list(paths)
+    heads = {path.parts[0] for path in every}
+    wrapped = len(heads) == 1 and not heads <= SPLIT_FOLDERS and all(len(path.parts) > 2 for path in every)
+    return PurePosixPath(heads.pop()) if wrapped else PurePosixPath()
 
 
 def _plain(archive: Path) -> Path:
