@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,7 +48,8 @@ def decode(
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             _limit(picture.width, picture.height, max_pixels, name)
             picture.load()
-            return _to_rgb(_upright(picture), name)
+            _turn_upright(picture)
+            return _to_rgb(picture, name)
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -111,11 +113,10 @@ def _limit(width: int, height: int, max_pixels: int, name: str) -> None:
         raise DataError(_too_many_pixels(name, f"{width} × {height} pixels, more", max_pixels))
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # a damaged EXIF block is no reason to refuse a good picture
-        return picture
+def _turn_upright(picture: Image.Image) -> None:
+    # A damaged EXIF block is no reason to refuse a good picture; Pillow then raises nearly anything.
+    with suppress(Exception):
+        ImageOps.exif_transpose(picture, in_place=True)
 
 
 def _to_rgb(picture: Image.Image, name: str) -> Image.Image:

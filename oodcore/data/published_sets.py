@@ -32,10 +32,9 @@ def _torchvision(folder: Path, split: str, progress: Progress | None, *, name: s
     try:
         found = getattr(datasets, kind)(folder, **which)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"'{name}' in '{folder}' is incomplete or damaged ({reason}) Run: ood data get {name}"
-        ) from None
+        reason = str(error).partition("\n")[0].rstrip(".")
+        hint = f"Remove it and run: ood data get {name}"
+        raise DataError(f"'{name}' in '{folder}' cannot be read ({reason}). {hint}") from None
     images = _pixels(found.data, name)
     labels = torch.as_tensor(np.asarray(found.labels if kind == "SVHN" else found.targets)).long()
     classes = tuple(getattr(found, "classes", [str(digit) for digit in range(10)]))
@@ -168,7 +167,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "lossless",
         ("train",),
         "Filtered from 80 Million Tiny Images, which its owners withdrew in 2020.",
-        "Its address is in the README of github.com/hendrycks/outlier-exposure; put 300K_random_images.npy into the data folder.",
+        "The README of github.com/hendrycks/outlier-exposure has its address; put it into the data folder.",
         ("300K_random_images.npy",),
         load=_random_300k,
     ),
