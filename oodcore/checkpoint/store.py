@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 class Saves(Protocol):
     """A fitted panel, seen from here."""
 
-    def save(self, path: Path, /) -> None: ...
+    def save(self, path: Path, /) -> object: ...
 
 
 def shipped_root() -> Path:

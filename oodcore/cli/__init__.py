@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import oodcore
-from oodcore.cli import app, doctor
+from oodcore.cli import app, blocks, checkpoints, data, doctor, evaluate, fit, score, threshold
 from oodcore.cli.guard import FLAG, Guarded
 
 __all__ = ["main", "ood"]
@@ -38,6 +38,13 @@ def root(
     """
 
 
+ood.command(epilog=score.EXAMPLES)(score.score)
+ood.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+ood.command(epilog=fit.EXAMPLES)(fit.fit)
+ood.command(epilog=threshold.EXAMPLES)(threshold.threshold)
+ood.command(epilog=blocks.EXAMPLES)(blocks.blocks)
+ood.add_typer(data.data, name="data")
+ood.add_typer(checkpoints.checkpoints, name="checkpoints")
 ood.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 ood.command(epilog=app.EXAMPLES)(app.app)
 

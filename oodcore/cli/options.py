@@ -22,6 +22,12 @@ Scorers = Annotated[
     list[str] | None, typer.Option("--scorers", help="Names, repeated or with commas; 'all' for everything.")
 ]
 
+IdName = Annotated[
+    str, typer.Option("--id", help="In-distribution set: a name of `ood data list`, or your own folder.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=2, help="At most so many images of each set, evenly spread.")]
+Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep network outputs, keyed by their content.")]
+
 
 def examples(*lines: str) -> str:
     """The end of a verb's help."""

@@ -4,8 +4,21 @@ Each set passes through the network once, and every scorer reads the same output
 images again. What was computed is found again by content where a cache folder is given.
 """
 
-from oodcore.evaluate.fit import Choice, choose, fit_panel
+from oodcore.evaluate.compare import ClosedSet, Evaluation, evaluate
+from oodcore.evaluate.fit import Choice, choose, fit_panel, select_block
 from oodcore.evaluate.reference import make_reference
 from oodcore.evaluate.work import Progress, Work, scores_of
 
-__all__ = ["Choice", "Progress", "Work", "choose", "fit_panel", "make_reference", "scores_of"]
+__all__ = [
+    "Choice",
+    "ClosedSet",
+    "Evaluation",
+    "Progress",
+    "Work",
+    "choose",
+    "evaluate",
+    "fit_panel",
+    "make_reference",
+    "scores_of",
+    "select_block",
+]

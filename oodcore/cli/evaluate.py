@@ -1,0 +1,74 @@
+"""`ood evaluate`: checkpoints against OOD sets, with conventions, intervals and doubts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oodcore.cli.opening import opened
+from oodcore.cli.options import (
+    Batch,
+    Cache,
+    Data,
+    Device,
+    IdName,
+    Limit,
+    Scorers,
+    Threads,
+    data_root,
+    examples,
+    names,
+    prepare,
+)
+from oodcore.cli.results import Result, hand_over, require_writable
+from oodcore.cli.screen import progress
+from oodcore.cli.sets import outliers, read
+from oodcore.cli.trial import Trial
+
+EXAMPLES = examples(
+    "ood evaluate my-checkpoint --id cifar10 --ood svhn,dtd",
+    "ood evaluate a b --id cifar10-jpeg --ood all --scorers all --csv table.csv",
+    "ood evaluate resnet20.th --id cifar10-clean --scorers energy,msp --json -",
+)
+
+
+def evaluate(
+    checkpoints: Annotated[
+        list[str], typer.Argument(metavar="CHECKPOINT…", help="Shipped names, folders, files of weights, timm:NAME, …")
+    ],
+    id_name: IdName,
+    ood: Annotated[list[str] | None, typer.Option("--ood", help="OOD sets; else all comparable ones here.")] = None,
+    scorers: Scorers = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Bootstrap intervals for every metric.")] = False,
+    all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Show every metric in the tables.")] = False,
+    auxiliary: Annotated[
+        list[str] | None, typer.Option("--aux", help="Outliers it was trained with, besides those on its card.")
+    ] = None,
+    limit: Limit = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows as CSV.")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write all as JSON; - prints nothing else.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables as Markdown.")] = None,
+    cache: Cache = True,
+    data: Data = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_size: Batch = 256,
+) -> None:
+    """Measure how well scorers tell OOD sets from the in-distribution test set.
+
+    AUROC, AUPR and FPR95 in both conventions, each with its name. Refused: JPEG-coded beside lossless sets, and test
+    images that the checkpoint was trained on as outliers. A checkpoint without a fitted panel is fitted on the way,
+    on the in-distribution training split.
+    """
+    files = {".csv": csv, ".json": as_json, ".md": markdown}
+    require_writable(files)
+    root, place = data_root(data), prepare(device, threads)
+    with progress() as tell:
+        inside = read(id_name, "test", root, tell, limit)
+        tests = [read(name, "test", root, tell, limit) for name in outliers(names(ood), id_name, root)]
+        trial = Trial.of(id_name, root, limit, batch_size, cache, tell)
+        results: list[Result] = []
+        for source in checkpoints:
+            found = opened(source, place)
+            results.append(trial.run(found, inside, tests, names(scorers), names(auxiliary), intervals))
+    hand_over(results, files, whole=all_metrics)

@@ -1,0 +1,128 @@
+"""`ood fit`: one pass over the training images, and every scorer knows what is normal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oodcore.cli.opening import Opened, opened
+from oodcore.cli.options import (
+    Batch,
+    Cache,
+    Data,
+    Device,
+    IdName,
+    Limit,
+    Scorers,
+    Threads,
+    data_root,
+    examples,
+    names,
+    prepare,
+)
+from oodcore.cli.screen import progress, remark, show
+from oodcore.cli.sets import read
+from oodcore.cli.trial import work
+from oodcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from oodcore.checkpoint import Card
+    from oodcore.panel import FittedPanel
+
+EXAMPLES = examples(
+    "ood fit my-checkpoint --id cifar10 --ood svhn,dtd",
+    "ood fit my-checkpoint --id ~/parts --scorers energy,knn --out fitted",
+)
+ACCEPT = 0.95
+
+
+def fit(
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint folder, or a shipped name.")],
+    id_name: IdName,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A new checkpoint folder; else the same is completed.")
+    ] = None,
+    scorers: Scorers = None,
+    ood: Annotated[
+        list[str] | None, typer.Option("--ood", help="OOD sets to show beside: a few outputs of each.")
+    ] = None,
+    limit: Limit = None,
+    cache: Cache = True,
+    data: Data = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_size: Batch = 256,
+) -> None:
+    """Fit scorers on the training split of a set, calibrate their thresholds, and keep both with the checkpoint.
+
+    Thresholds come from the calibration split, which is in neither the training split nor the test. For weights from
+    elsewhere run `ood checkpoints import` first.
+    """
+    root, place = data_root(data), prepare(device, threads)
+    target = _target(checkpoint, out)
+    found = opened(checkpoint, place)
+    with progress() as tell:
+        how = work(batch_size, cache, tell)
+        train, calibration, test = (
+            read(id_name, split, root, tell, limit) for split in ("train", "calibration", "test")
+        )
+        others = [read(name, "test", root, tell, limit) for name in names(ood)]
+        from oodcore.evaluate import fit_panel, make_reference
+
+        panel = fit_panel(found.model, train, calibration, names(scorers) or "all", how)
+        reference = make_reference(found.model, {images.name: images for images in (test, *others)}, how)
+    _keep(found, target, panel, reference)
+    show(
+        f"{len(panel.names)} scorers, fitted on {len(train):,} and calibrated on {len(calibration):,} images: {target}"
+    )
+    for reason in panel.about["skipped"].values():
+        remark(f"Left out: {reason}")
+
+
+def _target(checkpoint: str, out: Path | None) -> Path:
+    """Where the result goes, refused before any work."""
+    from oodcore.checkpoint.card import CARD
+    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE, folder_of, shipped_root
+
+    if Path(checkpoint).is_file() or ":" in checkpoint:
+        raise CheckpointError(
+            f"'{checkpoint}' has no folder to keep a panel in. First: ood checkpoints import {checkpoint}"
+        )
+    folder = folder_of(checkpoint)
+    if out is not None:
+        if out.exists():
+            raise CheckpointError(f"'{out}' exists already. Name a new folder with --out.")
+        return out
+    if folder.resolve().parent == shipped_root().resolve():
+        raise CheckpointError(f"'{checkpoint}' is shipped and stays as it is. Name a folder for the result with --out.")
+    own = {MODEL, PANEL, REFERENCE, CARD}
+    if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
+        raise CheckpointError(f"'{folder}' also holds {', '.join(foreign[:3])}; name a new folder with --out.")
+    return folder
+
+
+def _keep(found: Opened, target: Path, panel: "FittedPanel", reference: dict[str, Any]) -> None:
+    """The whole checkpoint anew, in one step: a panel and a card that do not belong together are never seen."""
+    from oodcore.checkpoint import save
+
+    save(target, found.model.cpu(), _card(found, panel), panel=panel, reference=reference)
+
+
+def _card(found: Opened, panel: "FittedPanel") -> "Card":
+    from dataclasses import replace
+
+    from oodcore.checkpoint import Card, read_card
+
+    card = read_card(found.folder) if found.folder else Card.of(found.model)
+    calibrated = {"acceptance": ACCEPT, "calibration": panel.about["calibration"]["name"]}
+    return replace(card, thresholds={"scores": _thresholds(panel), **calibrated})
+
+
+def _thresholds(panel: "FittedPanel") -> dict[str, float]:
+    """At the usual acceptance; none where there are too few calibration images for it."""
+    from oodcore.errors import ScoreError
+
+    try:
+        return panel.thresholds(ACCEPT)
+    except ScoreError:
+        return {}

@@ -1,0 +1,64 @@
+"""Names of image sets on the command line → images."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oodcore.cli.screen import Tell, remark
+from oodcore.errors import DataError
+
+if TYPE_CHECKING:
+    from oodcore.data import ImageSet
+    from oodcore.data.entry import Entry
+
+
+def read(name: str, split: str, root: Path | None, tell: Tell, limit: int | None = None) -> "ImageSet":
+    """The images of one split, or `limit` of them, evenly spread."""
+    from oodcore.data.catalogue import open_set
+    from oodcore.evaluate.work import spread_rows
+
+    images = open_set(name, split, root, partial(tell, f"Reading {name} {split}"))
+    return images if limit is None else images.take(spread_rows(len(images), limit))
+
+
+def outliers(wanted: Sequence[str], id_name: str, root: Path | None) -> list[str]:
+    """The OOD sets that are meant; `all`, or none named, takes what is here and comparable.
+
+    Comparable are near and far sets of the ID set's own coding, drawn ones with drawn ones.
+
+    Raises:
+        DataError: nothing comparable is here.
+    """
+    if wanted and "all" not in wanted:
+        return list(wanted)
+    from oodcore.data.catalogue import entries
+
+    known = {each.name: each for each in entries()}
+    if id_name not in known:
+        raise DataError(f"'{id_name}' is not in the catalogue, so its OOD sets must be named: --ood NAME,NAME,…")
+    found = [each.name for each in known.values() if _comparable(each, known[id_name]) and each.present(root)]
+    if not found:
+        raise DataError(
+            f"No OOD set that can be compared with '{id_name}' is here. `ood data list` shows what there is."
+        )
+    return found
+
+
+def _comparable(each: "Entry", inside: "Entry") -> bool:
+    return each.role in ("near", "far") and each.coding == inside.coding and bool(each.needs) == bool(inside.needs)
+
+
+def without_known(tests: list["ImageSet"], auxiliary: Sequence[str], root: Path | None) -> list["ImageSet"]:
+    """The test sets without classes that a training set of outliers is known to show under another name."""
+    from oodcore.data.disjoint import drop_excluded
+
+    for name in auxiliary:
+        kept = [drop_excluded(images, name, root) for images in tests]
+        for before, after in zip(tests, kept, strict=True):
+            if len(after) < len(before):
+                remark(
+                    f"{len(before) - len(after)} images of '{before.name}' are left out: '{name}' was trained on such."
+                )
+        tests = kept
+    return tests

@@ -1,0 +1,117 @@
+"""One evaluation of one checkpoint as the command line runs it: which panel, which outliers it was trained with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oodcore.cli.opening import Opened
+from oodcore.cli.results import Result
+from oodcore.cli.screen import Tell, remark
+from oodcore.cli.sets import read, without_known
+
+if TYPE_CHECKING:
+    from oodcore.data import ImageSet
+    from oodcore.evaluate import Work
+    from oodcore.panel import FittedPanel
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What stays the same for every checkpoint."""
+
+    id_name: str
+    root: Path | None
+    limit: int | None
+    work: "Work"
+    tell: Tell
+
+    @classmethod
+    def of(
+        cls, id_name: str, root: Path | None, limit: int | None, batch_size: int, cache: bool, tell: Tell
+    ) -> "Trial":
+        """With the user's cache folder, unless refused."""
+        return cls(id_name, root, limit, work(batch_size, cache, tell), tell)
+
+    def run(
+        self,
+        found: Opened,
+        inside: "ImageSet",
+        tests: list["ImageSet"],
+        wanted: list[str],
+        auxiliary: list[str],
+        intervals: bool,
+    ) -> Result:
+        """Every scorer on every set."""
+        from oodcore.evaluate import evaluate
+
+        trained = list(dict.fromkeys([*auxiliary, *_on_the_card(found)]))
+        outliers = [images for name in trained if (images := self._trained_with(name, name in auxiliary)) is not None]
+        evaluation = evaluate(
+            found.model,
+            self.panel(found, wanted),
+            inside,
+            without_known(tests, trained, self.root),
+            self.work,
+            checkpoint=found.name,
+            auxiliary=outliers,
+            intervals=intervals,
+        )
+        return Result(found, inside.name, evaluation)
+
+    def panel(self, found: Opened, wanted: Sequence[str]) -> "FittedPanel":
+        """The checkpoint's own where it holds what is wanted; else one that is fitted now."""
+        if found.panel is not None and (fitting := _subset(found.panel, wanted)) is not None:
+            self._compare_sources(found)
+            return fitting
+        from oodcore.evaluate import fit_panel
+
+        remark(f"Fitting on the training split of '{self.id_name}'; `ood fit` keeps the result.")
+        train = read(self.id_name, "train", self.root, self.tell, self.limit)
+        calibration = read(self.id_name, "calibration", self.root, self.tell, self.limit)
+        return fit_panel(found.model, train, calibration, wanted or "all", self.work)
+
+    def _compare_sources(self, found: Opened) -> None:
+        fitted_on = found.panel.about.get("fit", {}).get("name") if found.panel else None
+        if fitted_on not in (None, self.id_name):
+            remark(f"The panel of {found.name} was fitted on '{fitted_on}', not on '{self.id_name}'.")
+
+    def _trained_with(self, name: str, insisted: bool) -> "ImageSet | None":
+        """Outliers of the training. Where they are not here, an overlap with the tests cannot be seen."""
+        from oodcore.data.catalogue import entry
+
+        if not insisted and not entry(name).present(self.root):
+            remark(f"The training outliers '{name}' are not here, so an overlap with the test sets cannot be checked.")
+            return None
+        return read(name, "train", self.root, self.tell)
+
+
+def work(batch_size: int, cache: bool, tell: Tell) -> "Work":
+    """How passes are run here."""
+    from oodcore.data.roots import cache_folder
+    from oodcore.evaluate import Work
+
+    return Work(batch_size, cache_folder() / "outputs" if cache else None, tell)
+
+
+def _subset(panel: "FittedPanel", wanted: Sequence[str]) -> "FittedPanel | None":
+    if not wanted or "all" in wanted:
+        return panel
+    return panel.subset(wanted) if set(wanted) <= set(panel.names) else None
+
+
+def _on_the_card(found: Opened) -> list[str]:
+    """Auxiliary sets among the data that the card names."""
+    from oodcore.data.catalogue import entry
+    from oodcore.errors import UnknownNameError
+
+    card = getattr(found.model, "card", None)
+    names: list[str] = []
+    for name in card.data if card else ():
+        try:
+            known = entry(name.partition(" ")[0].partition("/")[0])
+        except UnknownNameError:
+            continue
+        if known.role == "auxiliary":
+            names.append(known.name)
+    return names
