@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple, Self, overload
+from typing import Literal, NamedTuple, TypeVar, overload
 
 import torch
 from jaxtyping import Int, Int64, UInt8
@@ -20,6 +20,7 @@ __all__ = ["ArraySet", "Batch", "ImageSet", "Index", "Numbered", "Role", "Sample
 Role = Literal["id", "auxiliary", "near", "far", "own"]
 """In-distribution, auxiliary outliers (for training), near and far OOD (for tests), or a user's own pictures."""
 
+S = TypeVar("S", bound="ImageSet")
 Index = slice | Tensor | Sequence[int]
 
 
@@ -58,14 +59,14 @@ class ImageSet(ABC):
         """Consecutive batches of at most `size` images, uint8, at the network's size (or their own, without one)."""
 
     @abstractmethod
-    def take(self, index: Index, /) -> Self:
+    def take(self: S, index: Index, /) -> S:
         """The chosen samples, under the same name."""
 
     @abstractmethod
-    def relabel(self, labels: Int64[Tensor, " n"], classes: tuple[str, ...], name: str | None = None) -> Self:
+    def relabel(self: S, labels: Int64[Tensor, " n"], classes: tuple[str, ...], name: str | None = None) -> S:
         """The same images under other labels and, if given, another name."""
 
-    def keep(self, classes: Sequence[str], name: str | None = None) -> Self:
+    def keep(self: S, classes: Sequence[str], name: str | None = None) -> S:
         """Only the images of these classes, renumbered; the order of the classes stays.
 
         Raises:

@@ -147,7 +147,8 @@ class Preprocessing:
         short = min(width, height)
         if self.resize is None:
             left, top = (width - short) // 2, (height - short) // 2
-            return picture.resize((self.size, self.size), how, box=(left, top, left + short, top + short))
+            # not `resize(box=…)`, whose filter looks beyond the box
+            return picture.crop((left, top, left + short, top + short)).resize((self.size, self.size), how)
         wide, high = (int(side * self.resize / short) for side in (width, height))  # floored, as torchvision does
         left, top = round((wide - self.size) / 2), round((high - self.size) / 2)
         return picture.resize((wide, high), how).crop((left, top, left + self.size, top + self.size))
