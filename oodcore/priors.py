@@ -1,7 +1,7 @@
 r"""Into which classes auxiliary outliers fall: the prior of balanced energy (Choi et al., CVPR 2023, arXiv:2306.10485).
 
 $\pi_i \propto$ the number of outliers whose largest logit, under the network before fine-tuning, is class $i$.
-Tempered, $\pi^{(\gamma)}_i = \pi_i^\gamma / \sum_j \pi_j^\gamma$: γ = 0 is uniform, 1 the prior itself, above 1 sharper.
+Tempered, $\pi^{(\gamma)}_i = \pi_i^\gamma / \sum_j \pi_j^\gamma$: γ = 0 is uniform, 1 the prior, above 1 sharper.
 """
 
 from collections.abc import Iterable, Iterator

@@ -5,16 +5,17 @@ columns of its own.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from oodcore.checks import Finding
 from oodcore.metrics import Interval
 from oodcore.report import columns
 from oodcore.report.mean import Mean
 from oodcore.report.row import Convention, Row
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 __all__ = ["Line", "markdown", "note", "of_mean", "of_row", "rich_tables"]
 
@@ -54,12 +55,8 @@ def of_mean(mean: Mean, /) -> Line:
     return Line(section, (mean.checkpoint, mean.scorer), tuple(mean.values), mean.convention, cells, ("", ""))
 
 
-def rich_tables(lines: list[Line], metrics: Iterable[str] | None) -> "Group":
+def rich_tables(lines: list[Line], metrics: Iterable[str] | None) -> Group:
     """Numbers to the right, the meaning of every column below the last table."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     wanted = None if metrics is None else set(metrics)
     parts: list[Table | Text] = []
     for title, section in _sections(lines).items():

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+
+from rich.console import Group
 
 from oodcore.checks import Finding, aupr_share
 from oodcore.report import files, layout
 from oodcore.report.mean import Mean, means
 from oodcore.report.row import Row
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 __all__ = ["Report"]
 
@@ -48,7 +46,7 @@ class Report:
         mixed = aupr_share([row.ood_share for row in self.rows])
         return {**found, **({mixed: ["AUPR between the tables"]} if mixed else {})}
 
-    def table(self, metrics: Iterable[str] | None = None, *, only_means: bool = False) -> "Group":
+    def table(self, metrics: Iterable[str] | None = None, *, only_means: bool = False) -> Group:
         """For the terminal: a table per pair of sets, in per cent with intervals.
 
         Args:
@@ -83,7 +81,7 @@ class Report:
         files.write(Path(path), kinds)
 
     @classmethod
-    def load(cls, path: Path | str, /) -> Self:
+    def load(cls, path: Path | str, /) -> "Report":
         """Read what `write` wrote as JSON.
 
         Raises:
