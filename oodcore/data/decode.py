@@ -3,6 +3,7 @@
 import io
 import warnings
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ __all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "decode"]
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 24_000_000
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no EPS: it would start Ghostscript
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no EPS: it would start Ghostscript
 
 _KNOWN = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -45,7 +46,7 @@ def decode(
     name = name or _name(source)
     content = _read(source, name, max_bytes)
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(content), formats=_formats()) as picture:
             _limit(picture.width, picture.height, max_pixels, name)
             picture.load()
             _turn_upright(picture)
@@ -60,6 +61,13 @@ def decode(
         raise DataError(f"'{name}' needs more memory than there is. Scale it down and try again.") from None
     except Exception:  # on damaged files Pillow's plug-ins raise nearly anything: OSError, SyntaxError, struct.error
         raise DataError(f"'{name}' is damaged or cut off. Save or download it again, as {_KNOWN}.") from None
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those that this build of Pillow reads; it raises KeyError over any other."""
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 def _name(source: bytes | Path | BinaryIO) -> str:
