@@ -7,11 +7,12 @@ A dense network uses the same records, one row per pixel (`rows`, `maps`).
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
+from typing_extensions import Protocol, runtime_checkable  # typing's own, before 3.12, computes what it looks for
 
 from oodcore.errors import ScoreError
 
