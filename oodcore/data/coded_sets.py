@@ -14,7 +14,7 @@ import torch
 
 from oodcore.data.archives import Stored, read_archive
 from oodcore.data.arrays import as_images, read_npz
-from oodcore.data.disjoint import STRICT_FILE
+from oodcore.data.disjoint import STRICT_FILE, strict_exclusions
 from oodcore.data.entry import ID_SPLITS, Entry, with_calibration
 from oodcore.data.images import ArraySet, Role
 from oodcore.data.roots import Progress
@@ -26,6 +26,7 @@ CIFAR10: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog"
 
 _GROUPS = "tin_groups.json"
 _CLEAN = "clean32_eval.npz"
+_AUX50 = "tin_aux50_32.tar.xz"
 _ID100 = "tin_id100_32.tar.xz"
 
 
@@ -68,6 +69,13 @@ def _ok60(folder: Path, split: str, progress: Progress | None) -> ArraySet:
     unlike = {readable[wnid] for wnid, about in _groups(folder).items() if about["cifar10"] == "ok"}
     kept = everything.keep([name for name in everything.classes if name in unlike], "tin-ok60")
     return replace(kept, role="auxiliary")
+
+
+def _aux50(folder: Path, split: str, progress: Progress | None) -> ArraySet:
+    images = _coded(
+        folder, split, progress, name="tin-aux50", role="auxiliary", archive=_AUX50, inside="tin_aux50/{split}"
+    )
+    return replace(images, excludes=strict_exclusions("tin-aux50", folder))
 
 
 def _clean_cifar(folder: Path, split: str, progress: Progress | None) -> ArraySet:
@@ -121,9 +129,6 @@ def _ood_clean(short: str, title: str, role: Role, classes: int, licence: str) -
 _CIFAR: Final = "No formal licence; cite Krizhevsky 2009."
 _HOW_CLEAN: Final = _how(_CLEAN, "the ConvNetJS demo's CIFAR-10 sprites and 1,000 images of each OOD set")
 _HOW_TIN: Final = "Tiny ImageNet (64×64 JPEG, halved)"
-_AUX50: Final = partial(
-    _coded, name="tin-aux50", role="auxiliary", archive="tin_aux50_32.tar.xz", inside="tin_aux50/{split}"
-)
 
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
@@ -186,9 +191,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "jpeg75",
         ("train", "val"),
         _IMAGENET,
-        _how("tin_aux50_32.tar.xz", _HOW_TIN),
-        ("tin_aux50_32.tar.xz", _GROUPS, STRICT_FILE),
-        load=_AUX50,
+        _how(_AUX50, _HOW_TIN),
+        (_AUX50, _GROUPS, STRICT_FILE),
+        load=_aux50,
     ),
     *(_ood(*about) for about in _OOD),
     *(_ood_clean(*about) for about in _OOD),

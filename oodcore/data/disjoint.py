@@ -43,7 +43,6 @@ def check_disjoint(
     auxiliary: ImageSet,
     tests: ImageSet | Sequence[ImageSet],
     preprocessing: Preprocessing | None = None,
-    root: Path | str | None = None,
 ) -> None:
     """No test image may be among the auxiliary outliers, and no test class may name the same thing as one of theirs.
 
@@ -51,15 +50,14 @@ def check_disjoint(
         auxiliary: Outliers that a network is trained with.
         tests: OOD sets that it is tested on.
         preprocessing: Compares what the network sees; without it, images at their own size.
-        root: Where to look for the list of excluded classes; see `roots`.
 
     Raises:
-        DataError: shared images, or classes that `strict_exclusions` lists; the sentence names some.
+        DataError: shared images, or classes that the auxiliary set excludes; the sentence names some.
     """
     tests = [tests] if isinstance(tests, ImageSet) else tests
     known = dict(zip(_looks(auxiliary, preprocessing), auxiliary.keys, strict=True))
     for test in tests:
-        _refuse_excluded(auxiliary, test, root)
+        _refuse_excluded(auxiliary, test)
         looks = _looks(test, preprocessing)
         shared = [f"{key} = {known[look]}" for look, key in zip(looks, test.keys, strict=True) if look in known]
         if shared:
@@ -97,8 +95,8 @@ def drop_excluded(test: S, auxiliary: str, root: Path | str | None = None) -> S:
     return test.keep([name for name in test.classes if name not in listed]) if listed else test
 
 
-def _refuse_excluded(auxiliary: ImageSet, test: ImageSet, root: Path | str | None) -> None:
-    listed = strict_exclusions(auxiliary.name, root).get(test.name, ())
+def _refuse_excluded(auxiliary: ImageSet, test: ImageSet) -> None:
+    listed = auxiliary.excludes.get(test.name, ())
     numbers = [number for number, name in enumerate(test.classes) if name in listed]
     rows = torch.isin(test.labels, torch.tensor(numbers, dtype=torch.int64))
     if int(rows.sum()):

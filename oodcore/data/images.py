@@ -3,9 +3,10 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar, overload
 
 import torch
@@ -49,6 +50,8 @@ class ImageSet(ABC):
     coding: Coding
     labels: Int64[Tensor, " n"]
     keys: Sequence[str]
+    excludes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """Of auxiliary outliers: classes of test sets, by the set's name, that show the same thing as one of theirs."""
 
     @abstractmethod
     def __getitem__(self, index: int, /) -> Sample:
@@ -140,6 +143,7 @@ class ArraySet(ImageSet):
     role: Role = "own"
     classes: tuple[str, ...] = ()
     coding: Coding = "lossless"
+    excludes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
