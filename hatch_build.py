@@ -1,11 +1,11 @@
-"""The wheel carries the shipped checkpoints and the app's settings; an editable install reads them where they lie."""
+"""The wheel carries the shipped checkpoints; an editable install reads them where they lie."""
 
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SHIPPED = {"checkpoints": "oodcore/_shipped", ".streamlit/config.toml": "app/.streamlit/config.toml"}
+SHIPPED = {"checkpoints": "oodcore/_shipped"}
 
 
 class ShipData(BuildHookInterface):  # type: ignore[type-arg]

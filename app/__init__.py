@@ -1,0 +1,1 @@
+"""The browser front end: pages that arrange what `oodcore` computes."""

@@ -1,0 +1,60 @@
+"""The launch target: `python -m streamlit run app/asgi.py`, or any ASGI server with `app.asgi:app`."""
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+import torch
+from starlette.middleware import Middleware
+
+from app import resources
+from app.compress import Compress
+from oodcore.errors import OODError
+
+log = logging.getLogger("app")
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Everything slow happens once, before the first visitor."""
+    await asyncio.to_thread(warm_up)
+    yield
+
+
+def warm_up() -> None:
+    """Load the first page's checkpoint, run it once, and take all of it out of the garbage collector's sight.
+
+    Streamlit collects after every rerun; with torch imported that walks 600,000 objects and costs 300 ms a click.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core stays free for the visitors' sliders
+    try:
+        resources.warm()
+    except OODError as problem:
+        log.warning("The first checkpoint is not ready: %s", problem)
+    gc.collect()
+    gc.freeze()
+
+
+def told(problem: Exception) -> bool:
+    """A sentence on the page; the details under the same reference in the log."""
+    reference = secrets.token_hex(3)
+    log.error("Reference %s", reference, exc_info=problem)
+    st.error(
+        f"Something went wrong here. Reference {reference}. The rest of the app still works; reload the page to retry.",
+        icon=":material/error:",
+    )
+    return True
+
+
+app = st.App(
+    Path(__file__).with_name("main.py"),
+    lifespan=lifespan,
+    middleware=[Middleware(Compress)],
+    on_script_error=told,
+)

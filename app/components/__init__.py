@@ -1,0 +1,1 @@
+"""Small browser components, for what must answer while it is dragged."""

@@ -1,0 +1,71 @@
+"""A bounded memory that threads share, keyed by content: whoever brings the same bytes gets the same answer."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Condition, Lock
+from typing import Generic, TypeVar
+
+__all__ = ["Memory", "Turns"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Memory(Generic[K, V]):
+    """The most recently used entries.
+
+    Args:
+        size: How many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: OrderedDict[K, V] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: K) -> V | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: K, value: V) -> V:
+        """Keep it, drop the oldest beyond `size`, and hand it back."""
+        with self._lock:
+            self._kept[key] = value
+            self._kept.move_to_end(key)
+            while len(self._kept) > self.size:
+                self._kept.popitem(last=False)
+        return value
+
+    def find(self, key: K, make: Callable[[], V]) -> V:
+        """What is kept, or else what `make` gives. Two threads may both make it; the answers are equal."""
+        found = self.get(key)
+        return self.put(key, make()) if found is None else found
+
+
+class Turns:
+    """One network runs at a time, first come, first served, so that everyone else's sliders stay quick."""
+
+    def __init__(self) -> None:
+        self._change = Condition()
+        self._line: list[object] = []
+
+    def join(self) -> object:
+        """A ticket, last in line; give it to `ahead`, and to `leave` whatever happens."""
+        ticket = object()
+        with self._change:
+            self._line.append(ticket)
+        return ticket
+
+    def ahead(self, ticket: object, seconds: float) -> int:
+        """How many are still before this ticket after at most `seconds`; 0 means that it is its turn."""
+        with self._change:
+            self._change.wait_for(lambda: self._line[0] is ticket, seconds)
+            return self._line.index(ticket)
+
+    def leave(self, ticket: object) -> None:
+        """The turn is over, or the visitor went away while waiting."""
+        with self._change:
+            self._line.remove(ticket)
+            self._change.notify_all()

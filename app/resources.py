@@ -1,0 +1,214 @@
+"""What sessions share: networks with their panels, what they said of each picture, and whose turn it is.
+
+Everything is keyed by content. A network is never changed once it is here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import streamlit as st
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+import oodcore
+from app import samples
+from app.decisions import Dial, dial
+from app.memory import Memory, Turns
+from app.samples import Picture, Prepared, prepared
+from oodcore import checkpoint
+from oodcore.checkpoint.card import CARD
+from oodcore.checkpoint.store import PANEL
+from oodcore.data import cache_folder
+from oodcore.models import Network
+from oodcore.models.collect import outputs_of
+from oodcore.models.fingerprint import weights_hash
+from oodcore.panel import FittedPanel, Panel
+from oodcore.records import Bank
+from oodcore.scorers import scorers
+from oodcore.thresholds import Calibration
+
+__all__ = ["Answer", "Exhibit", "answers", "exhibit", "folders", "settings", "warm"]
+
+BATCH = 16  # pictures in one forward pass: few, so that a waiting visitor's turn comes soon
+
+Waiting = Callable[[int], None]
+"""Told how many visitors are ahead whenever that changes; 0 when it is one's own turn."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of one picture.
+
+    Args:
+        shares: Softmax over its classes.
+        scores: Scorer → score, HIGHER = MORE OUT-OF-DISTRIBUTION.
+    """
+
+    shares: Float[Tensor, " k"]
+    scores: Mapping[str, float]
+
+    @cached_property
+    def label(self) -> int:
+        """The class it answers with."""
+        return int(self.shares.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """The softmax share of that class."""
+        return float(self.shares[self.label])
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A checkpoint, ready to be shown; without a panel it can classify but not decide."""
+
+    name: str
+    model: Network
+    panel: FittedPanel | None
+    reference: Mapping[str, Bank]
+
+    @cached_property
+    def key(self) -> str:
+        """Content of the network, what it was fitted on, and its preprocessing: what every cache is keyed by."""
+        fitted = None if self.panel is None else (self.panel.settings, self.panel.about)
+        return f"{weights_hash(self.model)} {self.model.transform} {fitted}"
+
+    @cached_property
+    def scorers(self) -> list[str]:
+        """Names of the fitted and calibrated ones."""
+        return [] if self.panel is None else list(self.panel.calibrations)
+
+    @property
+    def first(self) -> str:
+        """The scorer that a page opens with."""
+        return "energy" if "energy" in self.scorers else self.scorers[0]
+
+    def title(self, scorer: str) -> str:
+        """The scorer in the field's words."""
+        return " + ".join(scorers[part].info.title for part in scorer.split("+"))
+
+    def calibration(self, scorer: str) -> Calibration:
+        """Scores of the calibration split."""
+        assert self.panel is not None  # noqa: S101  the page shows nothing else without one
+        return self.panel.calibrations[scorer]
+
+    @cached_property
+    def known(self) -> str | None:
+        """The held-out in-distribution set among the reference: the one whose rows all have a class."""
+        return next((name for name, bank in self.reference.items() if bool((bank.labels >= 0).all())), None)
+
+    @cached_property
+    def outliers(self) -> list[str]:
+        """The out-of-distribution sets among the reference."""
+        return [name for name in self.reference if name != self.known]
+
+    @cached_property
+    def reference_scores(self) -> dict[str, dict[str, Float64[Tensor, " n"]]]:
+        """Set → scorer → scores; gradient scorers, which need the images themselves, are absent."""
+        assert self.panel is not None  # noqa: S101
+        quick, _ = halves(self.panel)
+        return {name: quick(bank.outputs) for name, bank in self.reference.items()}
+
+    def held_out(self, scorer: str) -> Float64[Tensor, " n"]:
+        """Scores of known images that no threshold has seen; of the calibration split where there are none."""
+        scores = self.reference_scores.get(self.known or "", {}).get(scorer)
+        return self.calibration(scorer).scores if scores is None else scores
+
+    def against(self, scorer: str, outliers: str | None) -> Float64[Tensor, " m"] | None:
+        """Scores of a reference set of outliers, or None where the checkpoint brings none."""
+        return self.reference_scores.get(outliers or "", {}).get(scorer)
+
+
+def halves(panel: FittedPanel) -> tuple[FittedPanel, FittedPanel]:
+    """The scorers that outputs suffice for, and those that look at the images again."""
+    slow = panel.gradient_names
+    return panel.subset([name for name in panel.names if name not in slow]), panel.subset(slow)
+
+
+def folders() -> dict[str, Path]:
+    """Checkpoints of this server by name: those that ship with it, then imported ones."""
+    found = {name: checkpoint.folder_of(name) for name in checkpoint.shipped()}
+    for root in (Path("checkpoints"), cache_folder() / "checkpoints"):
+        for card in sorted(root.glob(f"*/{CARD}")):
+            found.setdefault(card.parent.name, card.parent)
+    return found
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def exhibit(folder: Path) -> Exhibit:
+    """Load, verify and make ready; one copy for all sessions.
+
+    Raises:
+        CheckpointError: the folder is not what it should be.
+    """
+    file = checkpoint.file_of(folder, PANEL)
+    panel = None if file is None else Panel.load(file)
+    return Exhibit(folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def settings(_shown: Exhibit, weights: str, scorer: str, outliers: str | None) -> Dial:
+    """The dial of one scorer; `weights` stands for the exhibit in the key."""
+    return dial(_shown.calibration(scorer), _shown.held_out(scorer), _shown.against(scorer, outliers))
+
+
+def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting) -> list[Answer]:
+    """What the network says of each picture, in order. Only pictures that it has not seen before are run."""
+    said = {picture.id: _SAID.get(_key(shown, picture)) for picture in pictures}
+    missing = [picture for picture in pictures if said[picture.id] is None]
+    if missing:
+        with _turn(waiting):
+            for start in range(0, len(missing), BATCH):
+                said |= _run(shown, missing[start : start + BATCH])
+    return [answer for picture in pictures if (answer := said[picture.id])]
+
+
+_SAID: Memory[tuple[str, str, str], Answer] = Memory(8192)
+_TURNS = Turns()
+
+
+@contextmanager
+def _turn(waiting: Waiting) -> Iterator[None]:
+    ticket = _TURNS.join()
+    try:
+        while ahead := _TURNS.ahead(ticket, seconds=0.5):
+            waiting(ahead)
+        waiting(0)
+        yield
+    finally:
+        _TURNS.leave(ticket)
+
+
+def _key(shown: Exhibit, picture: Picture) -> tuple[str, str, str]:
+    return shown.key, picture.id, picture.coding
+
+
+def _run(shown: Exhibit, pictures: Sequence[Picture]) -> dict[str, Answer]:
+    """One pass for the answers and every scorer; gradient scorers add theirs."""
+    assert shown.panel is not None  # noqa: S101
+    views = [view for picture in pictures if isinstance(view := prepared(picture, shown.model.transform), Prepared)]
+    pixels = torch.stack([view.pixels for view in views])
+    outputs = outputs_of(shown.model, pixels, norms=shown.panel.reads_norms)
+    quick, slow = halves(shown.panel)
+    scores = quick(outputs)
+    if slow.names:
+        scores |= slow.score(shown.model, pixels)
+    rows = [{name: float(values[row]) for name, values in scores.items()} for row in range(len(pictures))]
+    return {
+        picture.id: _SAID.put(_key(shown, picture), Answer(share, row))
+        for picture, share, row in zip(pictures, outputs.logits.softmax(dim=1), rows, strict=True)
+    }
+
+
+def warm() -> None:
+    """Open the checkpoint of the first page and let it look at one picture."""
+    if found := folders():
+        shown = exhibit(next(iter(found.values())))
+        if shown.panel is not None:
+            pictures = samples.groups(shown.model.classes)["shapes"].pictures()
+            answers(shown, pictures, waiting=lambda ahead: None)
+            settings(shown, shown.key, shown.first, next(iter(shown.outliers), None))

@@ -1,0 +1,198 @@
+"""What lies on the board: drawn samples, sample photographs, and a visitor's own files."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Literal, NamedTuple, Protocol
+
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+from app.memory import Memory
+from oodcore.data import PHOTOS, Coding, ImageSet, Photo, Preprocessing, decode
+from oodcore.data.coded_sets import CIFAR10
+from oodcore.data.procedural import procedural
+from oodcore.errors import DataError
+
+__all__ = ["LIMIT", "MEGABYTES", "Group", "Picture", "Prepared", "from_files", "groups", "prepare", "prepared"]
+
+LIMIT = 64
+MEGABYTES = 8
+Truth = Literal["id", "ood"] | None
+"""Whether the network was trained on such pictures; None where nobody knows."""
+
+THUMBNAIL = 176  # pixels: twice what a card shows, for sharp screens
+
+
+class Picture(NamedTuple):
+    """One picture that can be read again; only its thumbnail is kept, never the whole."""
+
+    id: str  # sha256 of its content
+    name: str
+    group: str
+    truth: Truth
+    coding: Coding
+    read: Callable[[], Image.Image]
+
+
+class Prepared(NamedTuple):
+    """A picture as the page shows it and as the network sees it; the first two are data URIs."""
+
+    original: str
+    seen: str
+    small: bool  # the original is no finer than the network's view
+    pixels: UInt8[Tensor, "3 s s"]
+
+
+class File(Protocol):
+    """What `st.file_uploader` hands over."""
+
+    name: str
+    file_id: str
+
+    def getvalue(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sample pictures that one click puts on the board.
+
+    Args:
+        title: On the button.
+        strange: Whether most of them show nothing that this network was trained on.
+        first: Whether the page opens with it.
+        pictures: They themselves, drawn or read when asked for.
+    """
+
+    title: str
+    strange: bool
+    first: bool
+    pictures: Callable[[], list[Picture]]
+
+
+def groups(classes: Sequence[str]) -> dict[str, Group]:
+    """Name in the link → group, for a network with these classes. No data set on disk is needed."""
+    own = tuple(classes) == _drawn("shapes", 1).classes
+    shapes = partial(_samples, "shapes", 7, "known shape" if own else "drawn shape", "id" if own else "ood")
+    return {
+        "shapes": Group("Known shapes" if own else "Drawn shapes", not own, True, shapes),
+        "new": Group("New shapes", True, own, partial(_samples, "shapes-near", 5, "new shape", "ood")),
+        "textures": Group("Textures", True, own, partial(_samples, "shapes-far", 4, "texture", "ood")),
+        "photographs": Group("Photographs", True, not own, partial(_photographs, tuple(classes))),
+    }
+
+
+@cache
+def _drawn(name: str, count: int) -> ImageSet:
+    return procedural(name, "test", count=count)
+
+
+def _samples(name: str, count: int, group: str, truth: Truth) -> list[Picture]:
+    images = _drawn(name, count)
+    found = []
+    for sample in images:
+        pixels = sample.image.movedim(0, -1).contiguous().numpy()
+        read = partial(Image.fromarray, pixels)
+        family = images.classes[sample.label]
+        found.append(Picture(_hash(pixels.tobytes()), family, group, truth, images.coding, read))
+    return found
+
+
+@cache
+def _photographs(classes: tuple[str, ...]) -> list[Picture]:
+    """The gallery; it is known what CIFAR-10 and the drawn shapes make of it, and of no other network."""
+    sure = classes in (CIFAR10, _drawn("shapes", 1).classes)
+    return [
+        Picture(
+            _hash(photo.picture.tobytes()),
+            photo.name,
+            "photograph",
+            ("id" if photo.cifar10 in classes else "ood") if sure else None,
+            "lossless",
+            partial(_read, photo),
+        )
+        for photo in PHOTOS
+    ]
+
+
+def _read(photo: Photo) -> Image.Image:
+    return photo.picture
+
+
+def from_files(files: Sequence[File], hashes: MutableMapping[str, str]) -> tuple[list[Picture], list[str]]:
+    """A visitor's files, at most `LIMIT` and each content once, and a sentence for each that is left out.
+
+    Args:
+        files: In the order in which they were given.
+        hashes: The session's memory of file id → sha256, so that a file is hashed once.
+    """
+    found: dict[str, Picture] = {}
+    sentences = []
+    if len(files) > LIMIT:
+        sentences.append(f"You gave {len(files)} files; the first {LIMIT} are used. Remove some to see the others.")
+    for file in files[:LIMIT]:
+        if file.file_id not in hashes:
+            hashes[file.file_id] = _hash(file.getvalue())
+        key = hashes[file.file_id]
+        if key in found:
+            sentences.append(f"'{file.name}' is the same file as '{found[key].name}'; it is shown once.")
+        else:
+            found[key] = Picture(key, file.name, "yours", None, "lossless", partial(_decode, file))
+    return list(found.values()), sentences
+
+
+def prepare(pictures: Sequence[Picture], transform: Preprocessing) -> tuple[list[Picture], list[str]]:
+    """Those that can be read, and a sentence for each of the others. A file is decoded once for each preprocessing."""
+    good, sentences = [], []
+    for picture in pictures:
+        made = prepared(picture, transform)
+        if isinstance(made, Prepared):
+            good.append(picture)
+        else:
+            sentences.append(made)
+    return good, sentences
+
+
+def prepared(picture: Picture, transform: Preprocessing) -> Prepared | str:
+    """Thumbnails and the network's input, or the sentence that says why there are none."""
+    return _MADE.find((picture.id, picture.name, picture.coding, transform), partial(_make, picture, transform))
+
+
+_MADE: Memory[tuple[str, str, Coding, Preprocessing], Prepared | str] = Memory(2048)
+
+
+def _make(picture: Picture, transform: Preprocessing) -> Prepared | str:
+    try:
+        image = picture.read()
+        pixels = transform.pixels(image, picture.coding)
+    except DataError as problem:
+        return str(problem)
+    seen = Image.fromarray(pixels.movedim(0, -1).contiguous().numpy())
+    return Prepared(_uri(_square(image)), _uri(seen), min(image.size) <= transform.size, pixels)
+
+
+def _decode(file: File) -> Image.Image:
+    return decode(file.getvalue(), file.name)
+
+
+def _square(image: Image.Image) -> Image.Image:
+    """The centre square at thumbnail size; a small picture keeps its own pixels."""
+    width, height = image.size
+    short = min(width, height)
+    left, top = (width - short) // 2, (height - short) // 2
+    side = min(short, THUMBNAIL)
+    return image.resize((side, side), Image.Resampling.LANCZOS, box=(left, top, left + short, top + short))
+
+
+def _uri(image: Image.Image) -> str:
+    data = io.BytesIO()
+    image.save(data, "WEBP", lossless=image.width <= 64, quality=82)
+    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

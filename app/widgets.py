@@ -1,0 +1,178 @@
+"""Pieces that pages share: heading, empty and busy states, one picture closely, the table, the checkpoint's card."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from app import charts, table, theme
+from app.charts import Standing
+from app.resources import Exhibit
+from app.samples import Group
+from app.table import Row
+
+__all__ = ["about", "busy", "closer", "header", "left_out", "nothing_yet", "table", "unfitted"]
+
+P_VALUE = "How likely a known image is to look at least this unusual. Flagged when at most 1 minus the share kept."
+CHART = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso2d"],
+}
+
+
+def header(title: str, lead: str) -> None:
+    """Title and one short paragraph."""
+    st.title(title, anchor=False)
+    with st.container(width=820):
+        st.markdown(lead)
+
+
+def no_checkpoint() -> None:
+    """Nothing is installed."""
+    st.info(
+        "There is no checkpoint on this server yet. Import one with `ood checkpoints import PATH`, then reload the page.",
+        icon=":material/deployed_code:",
+    )
+
+
+def unfitted(shown: Exhibit) -> None:
+    """A network without thresholds can classify but not decide."""
+    st.info(
+        f"'{shown.name}' has no fitted scorers yet, so nothing can be decided with it. Make them from its training "
+        f"images with `ood fit {shown.name}`, then reload the page.",
+        icon=":material/tune:",
+    )
+
+
+def nothing_yet() -> None:
+    """No picture is chosen."""
+    st.info("No pictures yet. Choose a set above, or drop in your own photos.", icon=":material/image:")
+
+
+def left_out(sentences: Sequence[str], used: int) -> None:
+    """One sentence for each file that could not be used."""
+    if not sentences:
+        return
+    rest = (
+        "Nothing was added."
+        if used == 0
+        else "The other one was added."
+        if used == 1
+        else f"The other {used} were added."
+    )
+    lines = "\n".join(f"- {_plain(sentence)}" for sentence in sentences)
+    st.warning(f"{lines}\n\n{rest}", icon=":material/broken_image:")
+
+
+def busy(place: st.delta_generator.DeltaGenerator, ahead: int) -> None:
+    """Whose turn it is."""
+    if ahead == 0:
+        place.empty()
+        return
+    people = "One person is" if ahead == 1 else f"{ahead} people are"
+    place.info(f"{people} ahead of you. Your pictures follow.", icon=":material/hourglass_top:")
+
+
+def closer(row: Row, names: Sequence[str], shown: Exhibit, acceptance: float) -> None:
+    """One picture: what it is, what the network answers, and where every chosen score puts it."""
+    colours = theme.palette(st.context.theme.type)
+    st.subheader("Look closer", anchor=False)
+    with st.container(border=True):
+        left, middle, right = st.columns([3, 4, 5], gap="large")
+        with left:
+            _pair(row)
+        with middle:
+            st.markdown("**What it answers** – softmax shares")
+            figure = charts.class_shares(shown.model.classes, row.answer.shares.tolist(), colours)
+            alt = f"The network answers {row.label} with {theme.percent(row.answer.confidence)}."
+            st.plotly_chart(figure, key="shares", config=CHART, alt=alt)
+        with right:
+            st.markdown("**How unusual it is** – share of known images below")
+            standing = [Standing(shown.title(name), 1 - row.p[name], row.flagged[name]) for name in names]
+            flagged = [one.title for one in standing if one.flagged]
+            alt = f"Flagged by {len(flagged)} of {len(standing)} scores: {', '.join(flagged) or 'none'}."
+            st.plotly_chart(charts.standings(standing, acceptance, colours), key="standings", config=CHART, alt=alt)
+            st.caption(f"◆ flagged, ● kept. The line is your setting, {theme.percent(acceptance)}.")
+
+
+def listing(found: Sequence[Row], names: Sequence[str], shown: Exhibit, acceptance: float) -> None:
+    """All pictures as a table, most unusual first, and as a file."""
+    scorer = names[0]
+    title, button = st.columns([3, 1], vertical_alignment="bottom")
+    title.subheader("Every picture, every score", anchor=False)
+    threshold = shown.calibration(scorer).threshold(acceptance)
+    button.download_button(
+        "Download CSV",
+        data=partial(table.export, found, scorer, acceptance, threshold),
+        file_name=f"{shown.name.rpartition('/')[2]}-{scorer}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="All scores and p-values of every picture, not only the columns shown.",
+    )
+    ordered = sorted(found, key=lambda row: row.p[scorer])
+    st.dataframe(
+        table.shown_columns(ordered, scorer, names),
+        hide_index=True,
+        row_height=44,
+        height="content",
+        column_config={
+            "Seen": st.column_config.ImageColumn("Seen", width=60),
+            "Confidence": st.column_config.ProgressColumn("Confidence", format="percent", min_value=0, max_value=1),
+            "p-value": st.column_config.NumberColumn("p-value", format="%.4f", help=P_VALUE),
+            **{name: st.column_config.NumberColumn(name, format="%.3f", help=shown.title(name)) for name in names},
+        },
+        alt="Every picture with its answer, decision, p-value and scores.",
+    )
+    st.caption(shown.calibration(scorer).guarantee(acceptance))
+
+
+def _pair(row: Row) -> None:
+    st.markdown(f"**{_plain(row.picture.name)}**")
+    side = row.view.pixels.shape[-1]
+    words = f"as the network sees it, {side}×{side}"
+    if row.view.small:
+        st.image(row.view.seen, caption=words, alt=row.picture.name, width=180)
+        return
+    original, seen = st.columns(2, gap="small")
+    original.image(row.view.original, caption="the picture", alt=row.picture.name, width="stretch")
+    seen.image(row.view.seen, caption=words, alt=f"{row.picture.name}, {words}", width="stretch")
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|$:~<>])", r"\\\1", text)
+
+
+def expectation(chosen: Sequence[Group], shown: Exhibit) -> None:
+    """What a good network should do with the sample sets on the board."""
+    classes = shown.model.classes
+    some = ", ".join(classes[:10]) + (", …" if len(classes) > 10 else "")
+    strange = [group.title.lower() for group in chosen if group.strange]
+    sentence = f"This network knows {len(classes)} classes: {_plain(some)}."
+    if strange:
+        sentence += f" Most {' and '.join(strange)} show something else, so a good score flags them."
+    st.caption(sentence)
+
+
+def about(shown: Exhibit) -> None:
+    """Where the network comes from, and what was assumed about it."""
+    model, transform = shown.model, shown.model.transform
+    classes = ", ".join(model.classes[:20]) + (", …" if len(model.classes) > 20 else "")
+    guessed = " – assumed, the weights do not say" if transform.assumed else ""
+    facts = [
+        f"**Architecture** {model.architecture}, {len(model.block_names)} blocks",
+        f"**Classes** {_plain(classes)}",
+        f"**Input** {transform.size}×{transform.size} pixels, coding {transform.coding}, mean {_triple(transform.mean)}, "
+        f"std {_triple(transform.std)}{guessed}",
+        *map(_plain, model.notes),
+    ]
+    with st.expander(f"About {shown.name}", icon=":material/info:"):
+        st.markdown("\n".join(f"- {fact}" for fact in facts))
+
+
+def _triple(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
