@@ -137,7 +137,7 @@ class ArraySet(ImageSet):
     """
 
     images: UInt8[Tensor, "n 3 h w"]
-    labels: Int64[Tensor, " n"]
+    labels: Int64[Tensor, " labels"]  # n of them, which is checked with a sentence
     keys: Sequence[str]
     name: str = "images"
     role: Role = "own"

@@ -50,7 +50,9 @@ def long_tail(images: S, rho: float, kind: Kind = "exp", n_max: int | None = Non
         DataError: a class would be left with no image, or has fewer than asked for.
     """
     have = list(images.counts.values())
-    wanted = long_tail_counts(min(have, default=0) if n_max is None else n_max, max(len(have), 1), rho, kind)
+    if not have:
+        raise DataError(f"'{images.name}' has no classes, so it has no long tail. Give a labelled set.")
+    wanted = long_tail_counts(min(have) if n_max is None else n_max, len(have), rho, kind)
     for name, there, count in zip(images.classes, have, wanted, strict=True):
         if count == 0:
             raise DataError(f"Class '{name}' would be left with no image. Raise the tail's share above {rho}.")

@@ -194,8 +194,10 @@ WHOLE = {
 def test_damage_anywhere_gives_a_picture_or_one_sentence(kind: str, at: int, value: int, cut: int) -> None:
     content = bytearray(WHOLE[kind])
     content[at % len(content)] = value
+    refusal = ""
     try:
         assert decode(bytes(content[: len(content) - cut])).mode == "RGB"
     except DataError as error:
-        assert str(error).endswith(".")
-        assert "\n" not in str(error)
+        refusal = str(error)
+    assert "\n" not in refusal
+    assert refusal == "" or refusal.endswith(".")
