@@ -55,10 +55,10 @@ def pooled_quantiles(bank: Evidence | None, levels: tuple[float, ...]) -> tuple[
     """Quantiles of all feature values together, linear between neighbours; exact up to `VALUES` values."""
     width = given(bank).head.weight.shape[1]
     values = torch.cat([part.outputs.features.double().flatten() for part in sampled(bank, width)])
-    return tuple(_quantile(values, level) for level in levels)
+    return tuple(quantile(values, level) for level in levels)
 
 
-def _quantile(values: Float64[Tensor, " n"], level: float) -> float:
+def quantile(values: Float64[Tensor, " n"], level: float, /) -> float:
     """By selection: `torch.quantile` sorts, and refuses more than 2**24 values."""
     place = level * (len(values) - 1)
     below = int(place)

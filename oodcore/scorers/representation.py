@@ -1,0 +1,72 @@
+"""Free energy over distances to trained class centres: this project's reading of SDE (Joshi et al., arXiv:2208.10787).
+
+Only the paper's abstract was at hand: it names the parts, and the formula is ours. It needs a network that was trained
+with centres.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jaxtyping import Float, Float64
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from oodcore.errors import ScoreError
+from oodcore.functional import free_energy
+from oodcore.records import Evidence, Outputs
+from oodcore.scorers import Fitted, Info, scorers
+from oodcore.scorers._evidence import given
+
+Distance = Literal["cosine", "euclidean"]
+
+
+@scorers.register
+@dataclass(frozen=True, slots=True)
+class Representation:
+    r"""$R(x) = -\tau \log \sum_c e^{-D_c/\tau}$, a soft minimum of the distances to the centres.
+
+    Args:
+        temperature: $\tau > 0$; towards 0 it is the distance to the nearest centre. 1 goes with Euclidean distances.
+        distance: `"cosine"` is $2 - 2\cos$, from 0 to 4; `"euclidean"` is the squared distance.
+    """
+
+    temperature: float = 0.1
+    distance: Distance = "cosine"
+    info: ClassVar[Info] = Info(
+        "Representation score", ("embeddings",), "reconstruction of Joshi et al., arXiv:2208.10787", fits=True
+    )
+
+    def __post_init__(self) -> None:
+        if self.distance not in ("cosine", "euclidean"):
+            raise ScoreError(f"distance is 'cosine' or 'euclidean'; got '{self.distance}'.")
+
+    def fit(self, bank: Evidence | None = None, /) -> "RepresentationFitted":
+        centers = given(bank).centers
+        if centers is None:
+            raise ScoreError(
+                "The representation score needs trained class centres. Use a network trained with a semantic loss."
+            )
+        return RepresentationFitted(self.temperature, self.distance, centers.double())
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentationFitted(Fitted):
+    """The centres as they were trained."""
+
+    temperature: float
+    distance: Distance
+    centers: Float64[Tensor, "k m"]
+
+    def __call__(self, outputs: Outputs, /) -> Float[Tensor, " n"]:
+        if outputs.embeddings is None:
+            raise ScoreError("The representation score reads embeddings, and these outputs carry none.")
+        points, centers = outputs.embeddings.double(), self.centers
+        if self.distance == "cosine":
+            points, centers = normalize(points, dim=1), normalize(centers, dim=1)
+        return free_energy(-squared_distances(points, centers), self.temperature)
+
+
+def squared_distances(points: Float64[Tensor, "n m"], centers: Float64[Tensor, "k m"], /) -> Float64[Tensor, "n k"]:
+    """By products, which need no n x k x m values; never below 0."""
+    squares = points.square().sum(dim=1)[:, None] + centers.square().sum(dim=1)
+    return (squares - 2 * points @ centers.mT).clamp_min(0)
