@@ -1,8 +1,8 @@
 """Signed distances to simple forms: negative inside, positive outside, zero on the outline; y points down."""
 
-from itertools import pairwise
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 
