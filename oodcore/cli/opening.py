@@ -39,9 +39,12 @@ def opened(source: str | None, device: "torch.device") -> Opened:
 
     source = source or usual()
     model = load(source).to(device)
-    for note in model.notes:
-        remark(note)
     folder = folder_behind(source)
+    if folder is None:
+        for note in model.notes:
+            remark(note)
+    elif model.transform.assumed:
+        remark(f"The normalisation of {folder.name} was assumed on import; see `ood checkpoints show {source}`.")
     return Opened(folder.name if folder else Path(source).stem, model, folder, _panel(folder))
 
 

@@ -203,13 +203,13 @@ def _table(lines: list[dict[str, Any]]) -> "Table":
     if decided:
         table.add_column("decision")
     for line in lines:
-        cells = [Text(line["photo"]), line["prediction"], f"{line['confidence']:.1%}"]
+        cells: list[str | Text] = [line["photo"], line["prediction"], f"{line['confidence']:.1%}"]
         for name in scorers:
             verdict = line["scores"][name]
             cells.append(f"{verdict['score']:.4g}")
             if decided:
                 cells.append(f"{verdict['p_value']:.4f}")
         if decided:
-            cells.append("[bold]OOD[/bold]" if line["is_ood"] else "in-distribution")
+            cells.append(Text("OOD", style="bold") if line["is_ood"] else "in-distribution")
         table.add_row(*cells)
     return table

@@ -11,13 +11,14 @@ from rich.console import Console, RenderableType
 
 Tell = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 PIPED_WIDTH = 240
+WORTH_A_LINE = 1.0  # seconds
 
 
 def show(*things: RenderableType) -> None:
-    """Tables and text; not folded to a screen's width when piped into a file."""
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+    """Tables and text; not folded to a screen's width when piped. Brackets in names are brackets."""
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, markup=False)
     for thing in things:
-        console.print(thing, soft_wrap=isinstance(thing, str), highlight=False, markup=not isinstance(thing, str))
+        console.print(thing, soft_wrap=isinstance(thing, str))
 
 
 def show_json(value: Any) -> None:
@@ -32,7 +33,7 @@ def remark(sentence: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """A bar for each stage on a terminal; one line for each finished stage in a log."""
+    """A bar for each stage on a terminal; one line for each longer stage in a log."""
     if sys.stderr.isatty():
         with _bars() as tell:
             yield tell
@@ -60,8 +61,8 @@ def _log() -> Tell:
     started: dict[str, float] = {}
 
     def tell(stage: str, done: int, total: int) -> None:
-        begin = started.setdefault(stage, time.monotonic())
-        if done >= total:
-            remark(f"{stage}: {total} in {time.monotonic() - begin:.1f} s")
+        started.setdefault(stage, time.monotonic())
+        if done >= total > 0 and (spent := time.monotonic() - started.pop(stage)) > WORTH_A_LINE:
+            remark(f"{stage}: {total:,} in {spent:.1f} s")
 
     return tell

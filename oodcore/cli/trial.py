@@ -51,7 +51,7 @@ class Trial:
             found.model,
             self.panel(found, wanted),
             inside,
-            without_known(tests, trained, self.root),
+            without_known(tests, [images.name for images in outliers], self.root),
             self.work,
             checkpoint=found.name,
             auxiliary=outliers,
