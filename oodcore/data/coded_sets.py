@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -50,9 +50,9 @@ def _readable(folder: Path) -> dict[str, str]:
     return {wnid: about["name"].split(",")[0] for wnid, about in _groups(folder).items()}
 
 
-def _groups(folder: Path) -> dict[str, dict[str, str]]:
+def _groups(folder: Path) -> dict[str, dict[str, Any]]:
     try:
-        found: dict[str, dict[str, str]] = json.loads((folder / _GROUPS).read_text())
+        found: dict[str, dict[str, Any]] = json.loads((folder / _GROUPS).read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"'{folder / _GROUPS}' cannot be read ({error}). Get it again.") from None
     return found
