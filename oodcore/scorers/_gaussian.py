@@ -30,8 +30,10 @@ class Whitening(NamedTuple):
         pseudo-inverse; rounding of float32 features lies below it.
 
         Raises:
-            ScoreError: the covariance is zero.
+            ScoreError: the covariance is zero, or `shrinkage` out of its range.
         """
+        if not 0 <= shrinkage <= 1:
+            raise ScoreError(f"shrinkage must lie in 0..1; got {shrinkage}.")
         values, vectors = torch.linalg.eigh(covariance)
         top = float(values[-1])
         if not top > 0:

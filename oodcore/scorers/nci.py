@@ -32,7 +32,7 @@ class NCI:
     )
 
     def fit(self, bank: Evidence | None = None, /) -> "NCIFitted":
-        return NCIFitted(self.alpha, given(bank).moments.mean, given(bank).head.weight.double())
+        return NCIFitted(self.alpha, given(bank).moments.mean, given(bank).head.weight.to(torch.float64, copy=True))
 
 
 @dataclass(frozen=True, slots=True)
