@@ -36,10 +36,6 @@ class Representation:
         "Representation score", ("embeddings",), "reconstruction of Joshi et al., arXiv:2208.10787", fits=True
     )
 
-    def __post_init__(self) -> None:
-        if self.distance not in ("cosine", "euclidean"):
-            raise ScoreError(f"distance is 'cosine' or 'euclidean'; got '{self.distance}'.")
-
     def fit(self, bank: Evidence | None = None, /) -> "RepresentationFitted":
         centers = given(bank).centers
         if centers is None:

@@ -8,6 +8,7 @@ energetic, less certain, off the classes' subspace, and far from every neighbour
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -55,32 +56,31 @@ class ChunksOnly:
 def known_world(rows: int = 240, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> World:
     """`rows` of the bank and as many of each test set; classes take turns."""
     draw = torch.Generator().manual_seed(seed)
-    directions = torch.zeros(CLASSES, UNITS)
+    directions = torch.zeros(CLASSES, UNITS, dtype=dtype)
     for label in range(CLASSES):
         directions[label, OWN * label : OWN * (label + 1)] = torch.tensor([3.0, 4.0, 5.0])
-    head = Head(0.5 * directions - 0.1, 0.1 * torch.arange(CLASSES))
+    head = Head(0.5 * directions - 0.1, 0.1 * torch.arange(CLASSES, dtype=dtype))
     labels = torch.arange(rows) % CLASSES
 
     def inlying() -> Tensor:
-        return (directions[labels] + 0.3 + 0.4 * torch.randn(rows, UNITS, generator=draw)).relu()
+        return (directions[labels] + 0.3 + 0.4 * torch.randn(rows, UNITS, generator=draw, dtype=dtype)).relu()
 
     def outlying() -> Tensor:
-        faint = torch.full((UNITS,), 0.2)
+        faint = torch.full((UNITS,), 0.2, dtype=dtype)
         faint[CLASSES * OWN :] = 2.5
-        return (faint + 0.3 * torch.randn(rows, UNITS, generator=draw)).relu()
+        return (faint + 0.3 * torch.randn(rows, UNITS, generator=draw, dtype=dtype)).relu()
 
-    projection = torch.randn(UNITS, 6, generator=draw) / 4
+    projection = torch.randn(UNITS, 6, generator=draw, dtype=dtype) / 4
 
     def outputs(features: Tensor) -> Outputs:
         size = features.norm(dim=1, keepdim=True)
-        norms = size * torch.tensor([0.1, 0.5, 0.3])
-        return Outputs(*(field.to(dtype) for field in (head(features), features, norms, features @ projection)))
+        norms = size * torch.tensor([0.1, 0.5, 0.3], dtype=dtype)
+        return Outputs(head(features), features, norms, features @ projection)
 
     known, fresh, strange = outputs(inlying()), outputs(inlying()), outputs(outlying())
     assert known.embeddings is not None
     centers = torch.stack([known.embeddings[labels == label].mean(0) for label in range(CLASSES)])
-    cast = Head(head.weight.to(dtype), head.bias.to(dtype))
-    return World(Bank(known, labels, cast, centers), fresh, strange)
+    return World(Bank(known, labels, head, centers), fresh, strange)
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +99,17 @@ def fine_world() -> World:
 def in_pieces() -> Callable[[Bank], Evidence]:
     """The same evidence in chunks of 37 rows, with nothing that a bank on disk would lack."""
     return ChunksOnly
+
+
+@pytest.fixture(scope="session")
+def peers() -> ModuleType:
+    """pytorch-ood's detectors: an independent implementation to compare with, where it is right."""
+    from pytorch_ood import detector
+
+    return detector
+
+
+@pytest.fixture(scope="session")
+def as_maps() -> Callable[[Tensor], Tensor]:
+    """Features as maps of one pixel, on which shaping before and after pooling is the same."""
+    return lambda features: features[:, :, None, None]
