@@ -114,10 +114,10 @@ def false_alarms(points: Curve, recall: float, rule: Rule, /) -> float:
 
 
 def error(points: Curve, /) -> float:
-    """Detection error of a curve; the threshold above every score, which flags nothing, counts as well."""
+    """Detection error of a curve; flagging nothing is as wrong as flagging everything, its last point."""
     p, n = int(points.hits[-1]), int(points.alarms[-1])
     missed = (p - points.hits) * n + points.alarms * p
-    return min(int(missed.min()), p * n) / (2 * p * n)
+    return int(missed.min()) / (2 * p * n)
 
 
 def _nearest(points: Curve, recall: float) -> int:

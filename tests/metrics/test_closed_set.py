@@ -42,6 +42,11 @@ def test_opposite_errors_in_one_bin_cancel_but_not_across_bins() -> None:
     assert ece(logits, labels, bins=15) == pytest.approx(0.65)
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
+    logits = np.array([[0.0, 0.0], [np.log(9), 0.0]])
+    assert ece(logits, np.array([0, 1]), bins=2) == pytest.approx((0.5 + 0.9) / 2)
+
+
 def test_certain_and_right_is_perfect() -> None:
     assert ece(torch.eye(3) * 1e4, torch.arange(3)) == 0
 

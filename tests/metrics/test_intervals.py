@@ -46,7 +46,7 @@ def test_bootstrap_intervals_hold_the_truth_about_as_often_as_documented() -> No
     repeats = 80
     held = dict.fromkeys(ood_intervals(rng.normal(size=9), rng.normal(size=9), draws=2), 0)
     for _ in range(repeats):
-        for name, found in ood_intervals(rng.normal(size=150), rng.normal(1.5, 1, 150), draws=100).items():
+        for name, found in ood_intervals(rng.normal(size=150), rng.normal(1.5, 1, 150), draws=60).items():
             held[name] += found.low <= float(truth[name]) <= found.high
     assert len(held) == 6
     for name, count in held.items():
