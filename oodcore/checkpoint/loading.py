@@ -44,7 +44,7 @@ def load(
         model.classes = tuple(classes)
     if preprocessing is not None:
         model.transform = preprocessing
-        model.notes = [note for note in model.notes if "Assumed: mean" not in note]
+        model.notes = [note for note in model.notes if not ("Assumed:" in note and "`preprocessing`" in note)]
     return model.eval()
 
 

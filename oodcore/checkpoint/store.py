@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from oodcore.checkpoint.card import CARD, Card, read_card, write_text
 from oodcore.errors import CheckpointError, UnknownNameError
@@ -22,6 +22,7 @@ MANIFEST = "MANIFEST.json"
 PACKAGE = Path(__file__).parents[1]
 
 
+@runtime_checkable
 class Saves(Protocol):
     """A fitted panel, seen from here."""
 
@@ -55,7 +56,8 @@ def folder_of(source: Path | str) -> Path:
     name = str(source).removeprefix("checkpoints/").strip("/")
     if name in shipped():
         return shipped_root() / name
-    raise UnknownNameError(did_you_mean("checkpoint", name, shipped()) if shipped() else f"There is no '{source}'.")
+    hint = f"There is no checkpoint '{source}'. Give a folder, a file of weights, 'torchvision:NAME' or 'timm:NAME'."
+    raise UnknownNameError(did_you_mean("checkpoint", name, shipped()) if shipped() else hint)
 
 
 def file_of(source: Path | str, name: str) -> Path | None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -114,7 +114,7 @@ class BankWriter:
             self._small["centers"] = centers
         self._stored: dict[str, Stored] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "BankWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = NamedTemporaryFile(dir=self.path.parent, prefix=f".{self.path.name}.", delete=False)
         return self

@@ -14,6 +14,7 @@ from torch import Tensor
 from oodcore.data.transforms import CIFAR_MEAN, CIFAR_STD, Preprocessing
 from oodcore.errors import CheckpointError
 from oodcore.models.architectures import build
+from oodcore.models.skeleton import skeleton
 
 __all__ = ["Recognised", "recognise"]
 
@@ -179,8 +180,7 @@ def _check(tensors: dict[str, Tensor], architecture: str) -> int:
     if "fc.weight" not in tensors or tensors["fc.weight"].ndim != 2:
         raise CheckpointError(f"These weights look like {architecture}, but the last linear layer is missing.")
     outputs = len(tensors["fc.weight"])
-    with torch.device("meta"):
-        expected = build(architecture, outputs).state_dict()
+    expected = skeleton(lambda: build(architecture, outputs))
     for key, value in expected.items():
         if key.endswith("num_batches_tracked"):
             tensors.setdefault(key, torch.zeros((), dtype=value.dtype))

@@ -84,9 +84,10 @@ def _why_not(name: str, error: Exception) -> str:
     said = str(error)
     if "TorchScript" in said:
         return f"'{name}' is a TorchScript program. Save `model.state_dict()` of the PyTorch model instead."
-    if isinstance(error, pickle.UnpicklingError) and (wanted := re.search(r"GLOBAL ([\w.]+)", said)):
+    if isinstance(error, pickle.UnpicklingError):
+        wanted = re.search(r"GLOBAL ([\w.]+)", said)
         return (
-            f"'{name}' wants to run code ({wanted[1]}) and was not opened. "
+            f"'{name}' wants to run code ({wanted[1] if wanted else 'more than tensors'}) and was not opened. "
             "Ask for a file with tensors alone: `torch.save(model.state_dict(), …)`, or safetensors."
         )
     if "zip archive" in said or isinstance(error, EOFError):
