@@ -54,7 +54,7 @@ def test_the_head_may_be_chosen(image_set: Callable[..., ArraySet]) -> None:
 
 
 def test_a_class_left_empty_or_too_small_is_refused(image_set: Callable[..., ArraySet]) -> None:
-    with pytest.raises(DataError, match="'c' would be left with no image"):
+    with pytest.raises(DataError, match="'b' would be left with no image"):
         long_tail(image_set(8), 0.01)
     with pytest.raises(DataError, match="'a' of 'noise' has 8 images, 9"):
         long_tail(image_set(8), 0.5, n_max=9)
