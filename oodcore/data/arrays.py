@@ -46,11 +46,11 @@ def image_npy(path: Path, *, name: str | None = None, role: Role = "own", coding
         DataError: not an .npy, or a wrong shape or type.
     """
     try:
-        images = np.load(path, mmap_mode="c")
+        images = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, EOFError):
         raise DataError(f"'{path}' is no readable .npy array of numbers. Get it again.") from None
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else "an archive"
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        found = f"{images.dtype} {images.shape}"
         raise DataError(f"'{path}' must hold uint8 images of shape (n, height, width, 3); got {found}.")
     title = name or path.stem
     mapped = torch.from_numpy(images).movedim(-1, 1)

@@ -112,7 +112,7 @@ def _wrapper(paths: Iterable[PurePosixPath]) -> PurePosixPath:
     """The one folder that an archive's class folders are wrapped in, if there is one."""
     every = list(paths)
     heads = {path.parts[0] for path in every}
-    wrapped = len(heads) == 1 and not heads <= SPLIT_FOLDERS and all(len(path.parts) > 2 for path in every)
+    wrapped = len(heads) == 1 and not heads <= SPLIT_FOLDERS and any(len(path.parts) > 2 for path in every)
     return PurePosixPath(heads.pop()) if wrapped else PurePosixPath()
 
 
