@@ -19,10 +19,11 @@ ood = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"ood {oodcore.__version__}")
         raise typer.Exit
+    return wanted
 
 
 @ood.callback()
