@@ -22,7 +22,8 @@ from app.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
 from oodcore.checkpoint.card import CARD
 from oodcore.checkpoint.store import PANEL
-from oodcore.data import cache_folder
+from oodcore.data import cache_folder, roots
+from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of
 from oodcore.models.fingerprint import weights_hash
@@ -33,6 +34,7 @@ from oodcore.thresholds import Calibration
 
 __all__ = ["Answer", "Exhibit", "answers", "exhibit", "folders", "settings", "warm"]
 
+FIRST = "shapes"  # names of checkpoints that the page prefers to open with
 BATCH = 16  # pictures in one forward pass: few, so that a waiting visitor's turn comes soon
 
 Waiting = Callable[[int], None]
@@ -130,21 +132,34 @@ def halves(panel: FittedPanel) -> tuple[FittedPanel, FittedPanel]:
 
 
 def folders() -> dict[str, Path]:
-    """Checkpoints of this server by name: those that ship with it, then imported ones."""
-    found = {name: checkpoint.folder_of(name) for name in checkpoint.shipped()}
-    for root in (Path("checkpoints"), cache_folder() / "checkpoints"):
-        for card in sorted(root.glob(f"*/{CARD}")):
+    """Checkpoints of this server by name.
+
+    Drawn shapes come first, for they need no data; then the other shipped ones; then those in a folder `checkpoints`
+    where the server was started, in the data roots, and in the cache.
+    """
+    names = sorted(checkpoint.shipped(), key=lambda name: not name.startswith(FIRST))
+    found = {name: checkpoint.folder_of(name) for name in names}
+    for root in (Path(), *roots(), cache_folder()):
+        for card in sorted(root.glob(f"checkpoints/*/{CARD}")):
             found.setdefault(card.parent.name, card.parent)
     return found
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
 def exhibit(folder: Path) -> Exhibit:
-    """Load, verify and make ready; one copy for all sessions.
+    """A checkpoint made ready; one copy for all sessions, and a new one when the folder's content has changed.
 
     Raises:
         CheckpointError: the folder is not what it should be.
     """
+    try:
+        return _exhibit(folder, (folder / CARD).read_bytes())
+    except OSError:
+        raise CheckpointError(f"The checkpoint '{folder.name}' is no longer there. Choose another one.") from None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _exhibit(folder: Path, card: bytes) -> Exhibit:
+    """The card holds the hash of every other file, so that it stands for the content."""
     file = checkpoint.file_of(folder, PANEL)
     panel = None if file is None else Panel.load(file)
     return Exhibit(folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder))
@@ -209,6 +224,6 @@ def warm() -> None:
     if found := folders():
         shown = exhibit(next(iter(found.values())))
         if shown.panel is not None:
-            pictures = samples.groups(shown.model.classes)["shapes"].pictures()
+            pictures = samples.groups(shown.model.classes, shown.known)["shapes"].pictures()
             answers(shown, pictures, waiting=lambda ahead: None)
             settings(shown, shown.key, shown.first, next(iter(shown.outliers), None))

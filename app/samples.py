@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from app.memory import Memory
-from oodcore.data import PHOTOS, Coding, ImageSet, Photo, Preprocessing, decode
+from oodcore.data import PHOTOS, Coding, Entry, ImageSet, Photo, Preprocessing, decode, entries, open_set
 from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural
 from oodcore.errors import DataError
@@ -74,16 +74,30 @@ class Group:
     pictures: Callable[[], list[Picture]]
 
 
-def groups(classes: Sequence[str]) -> dict[str, Group]:
-    """Name in the link → group, for a network with these classes. No data set on disk is needed."""
+def groups(classes: Sequence[str], known: str | None) -> dict[str, Group]:
+    """Name → group, for one network. Only its own set, where it has one at hand, is read from disk.
+
+    Args:
+        classes: Of the network.
+        known: Name of the set whose classes they are, if the checkpoint says so.
+    """
     own = tuple(classes) == _drawn("shapes", 1).classes
-    shapes = partial(_samples, "shapes", 7, "known shape" if own else "drawn shape", "id" if own else "ood")
-    return {
+    shapes = partial(_drawings, "shapes", 7, "known shape" if own else "drawn shape", "id" if own else "ood")
+    found = {
         "shapes": Group("Known shapes" if own else "Drawn shapes", not own, True, shapes),
-        "new": Group("New shapes", True, own, partial(_samples, "shapes-near", 5, "new shape", "ood")),
-        "textures": Group("Textures", True, own, partial(_samples, "shapes-far", 4, "texture", "ood")),
+        "new": Group("New shapes", True, own, partial(_drawings, "shapes-near", 5, "new shape", "ood")),
+        "textures": Group("Textures", True, own, partial(_drawings, "shapes-far", 4, "texture", "ood")),
         "photographs": Group("Photographs", True, not own, partial(_photographs, tuple(classes))),
     }
+    at_hand = None if own else _at_hand(known)
+    if at_hand is None:
+        return found
+    return {"known": Group(at_hand.title, False, True, partial(_known_images, at_hand.name))} | found
+
+
+def _at_hand(known: str | None) -> Entry | None:
+    """The network's own set, where it is in the catalogue and on this machine."""
+    return next((entry for entry in entries() if entry.name == known and entry.present()), None)
 
 
 @cache
@@ -91,14 +105,24 @@ def _drawn(name: str, count: int) -> ImageSet:
     return procedural(name, "test", count=count)
 
 
-def _samples(name: str, count: int, group: str, truth: Truth) -> list[Picture]:
-    images = _drawn(name, count)
+def _drawings(name: str, count: int, group: str, truth: Truth) -> list[Picture]:
+    return _pictures(_drawn(name, count), group, truth)
+
+
+@cache
+def _known_images(name: str) -> list[Picture]:
+    images = open_set(name, "test")
+    return _pictures(images.take(slice(0, 8)), "known image", "id")
+
+
+def _pictures(images: ImageSet, group: str, truth: Truth) -> list[Picture]:
     found = []
     for sample in images:
         pixels = sample.image.movedim(0, -1).contiguous().numpy()
-        read = partial(Image.fromarray, pixels)
-        family = images.classes[sample.label]
-        found.append(Picture(_hash(pixels.tobytes()), family, group, truth, images.coding, read))
+        name = images.classes[sample.label] if sample.label >= 0 else sample.key
+        found.append(
+            Picture(_hash(pixels.tobytes()), name, group, truth, images.coding, partial(Image.fromarray, pixels))
+        )
     return found
 
 

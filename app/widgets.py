@@ -11,8 +11,20 @@ from app.charts import Standing
 from app.resources import Exhibit
 from app.samples import Group
 from app.table import Row
+from oodcore.data import entries
 
-__all__ = ["about", "busy", "closer", "header", "left_out", "nothing_yet", "table", "unfitted"]
+__all__ = [
+    "about",
+    "busy",
+    "closer",
+    "header",
+    "left_out",
+    "listing",
+    "no_checkpoint",
+    "nothing_yet",
+    "set_title",
+    "unfitted",
+]
 
 P_VALUE = "How likely a known image is to look at least this unusual. Flagged when at most 1 minus the share kept."
 CHART = {
@@ -32,7 +44,8 @@ def header(title: str, lead: str) -> None:
 def no_checkpoint() -> None:
     """Nothing is installed."""
     st.info(
-        "There is no checkpoint on this server yet. Import one with `ood checkpoints import PATH`, then reload the page.",
+        "There is no checkpoint on this server yet. Import one with `ood checkpoints import PATH --name NAME`, fit its "
+        "scorers with `ood fit`, then reload the page.",
         icon=":material/deployed_code:",
     )
 
@@ -40,8 +53,8 @@ def no_checkpoint() -> None:
 def unfitted(shown: Exhibit) -> None:
     """A network without thresholds can classify but not decide."""
     st.info(
-        f"'{shown.name}' has no fitted scorers yet, so nothing can be decided with it. Make them from its training "
-        f"images with `ood fit {shown.name}`, then reload the page.",
+        f"'{shown.name}' has no fitted scorers yet, so nothing can be decided with it. Fit them on its training set "
+        f"with `ood fit {shown.name} --id NAME`, then reload the page.",
         icon=":material/tune:",
     )
 
@@ -55,13 +68,7 @@ def left_out(sentences: Sequence[str], used: int) -> None:
     """One sentence for each file that could not be used."""
     if not sentences:
         return
-    rest = (
-        "Nothing was added."
-        if used == 0
-        else "The other one was added."
-        if used == 1
-        else f"The other {used} were added."
-    )
+    rest = {0: "None was added.", 1: "The other one was added."}.get(used, f"The other {used} were added.")
     lines = "\n".join(f"- {_plain(sentence)}" for sentence in sentences)
     st.warning(f"{lines}\n\n{rest}", icon=":material/broken_image:")
 
@@ -113,7 +120,7 @@ def listing(found: Sequence[Row], names: Sequence[str], shown: Exhibit, acceptan
         width="stretch",
         help="All scores and p-values of every picture, not only the columns shown.",
     )
-    ordered = sorted(found, key=lambda row: row.p[scorer])
+    ordered = sorted(found, key=lambda row: -row.answer.scores[scorer])
     st.dataframe(
         table.shown_columns(ordered, scorer, names),
         hide_index=True,
@@ -144,7 +151,7 @@ def _pair(row: Row) -> None:
 
 def _plain(text: str) -> str:
     """Text that Markdown shows as it stands."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|$:~<>])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]#|$:~<>])", r"\\\1", text)
 
 
 def expectation(chosen: Sequence[Group], shown: Exhibit) -> None:
@@ -158,6 +165,11 @@ def expectation(chosen: Sequence[Group], shown: Exhibit) -> None:
     st.caption(sentence)
 
 
+def set_title(name: str) -> str:
+    """An image set in words, where the catalogue knows it."""
+    return next((entry.title for entry in entries() if entry.name == name), name)
+
+
 def about(shown: Exhibit) -> None:
     """Where the network comes from, and what was assumed about it."""
     model, transform = shown.model, shown.model.transform
@@ -166,8 +178,8 @@ def about(shown: Exhibit) -> None:
     facts = [
         f"**Architecture** {model.architecture}, {len(model.block_names)} blocks",
         f"**Classes** {_plain(classes)}",
-        f"**Input** {transform.size}×{transform.size} pixels, coding {transform.coding}, mean {_triple(transform.mean)}, "
-        f"std {_triple(transform.std)}{guessed}",
+        f"**Input** {transform.size}×{transform.size} pixels, coding {transform.coding}, "
+        f"mean {_triple(transform.mean)}, std {_triple(transform.std)}{guessed}",
         *map(_plain, model.notes),
     ]
     with st.expander(f"About {shown.name}", icon=":material/info:"):

@@ -83,6 +83,7 @@ def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) 
     against = beside.selectbox(
         "Outliers to compare with",
         shown.outliers,
+        format_func=widgets.set_title,
         key=state.AGAINST,
         bind="query-params",
         help="Reference images that the network must not recognise; the dashed histogram.",
@@ -93,7 +94,7 @@ def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) 
 def chosen_pictures(shown: Exhibit) -> list[Picture]:
     """Sample sets in one click, and the visitor's own files; a sentence for each file that cannot be used."""
     left, right = st.columns([7, 6], gap="medium")
-    groups = samples.groups(shown.model.classes)
+    groups = samples.groups(shown.model.classes, shown.known)
     with left:
         picked = st.pills(
             "Pictures on the board",
@@ -191,7 +192,7 @@ def reference(shown: Exhibit, scorer: str, against: str | None) -> Reference:
         id=drawn.id.tolist(),
         ood=None if drawn.ood is None else drawn.ood.tolist(),
         idName=f"known images (ID), {len(known):,} for calibration",
-        oodName="" if outliers is None else f"outliers (OOD), {len(outliers):,} of {against}",
+        oodName="" if outliers is None else f"outliers (OOD), {len(outliers):,}: {widgets.set_title(against or '')}",
     )
 
 

@@ -1,0 +1,184 @@
+"""The page's logic, without a browser."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import app
+
+MAIN = str(Path(app.__file__).with_name("main.py"))
+
+
+@pytest.fixture
+def page(served: Path) -> AppTest:
+    """Opened on the throw-away checkpoint."""
+    opened = AppTest.from_file(MAIN, default_timeout=60)
+    opened.query_params["checkpoint"] = "tiny"
+    return opened
+
+
+def picture(colour: str = "red") -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (50, 40), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+def sentences(page: AppTest) -> str:
+    return " ".join(box.value for box in (*page.info, *page.warning, *page.error))
+
+
+def decisions(page: AppTest) -> dict[str, str]:
+    frame = page.dataframe[0].value
+    return dict(zip(frame["Picture"] + "/" + frame["From"], frame["Decision"], strict=True))
+
+
+def test_the_page_opens_with_known_and_unknown_pictures(page: AppTest) -> None:
+    page.run()
+    assert not page.exception
+    assert sentences(page) == ""
+    assert set(page.dataframe[0].value["From"]) == {"known shape", "new shape", "texture"}
+    assert page.selectbox(key="scorer").value == "energy"
+
+
+def test_a_stricter_link_flags_more(page: AppTest) -> None:
+    page.query_params["keep"] = "50"
+    strict = decisions(page.run())
+    page.query_params["keep"] = "99.5"
+    lenient = decisions(AppTest.run(page))
+    assert strict.keys() == lenient.keys()
+    assert list(strict.values()).count("flagged") > list(lenient.values()).count("flagged")
+    assert all(strict[name] == "flagged" for name, word in lenient.items() if word == "flagged")
+
+
+@pytest.mark.parametrize("nonsense", ["abc", "-3", "500", "nan", ""])
+def test_nonsense_in_the_link_counts_as_absent(page: AppTest, nonsense: str) -> None:
+    page.query_params["keep"] = nonsense
+    page.run()
+    assert not page.exception
+    assert "95.0 %" in " ".join(text.value for text in page.caption)
+
+
+def test_a_link_to_a_checkpoint_that_is_not_here(page: AppTest) -> None:
+    page.query_params["checkpoint"] = "no-such"
+    page.run()
+    assert "'no-such', which is not on this server. Showing '" in sentences(page)
+    assert page.selectbox(key="checkpoint").value in sentences(page)
+
+
+def test_good_and_broken_uploads(page: AppTest) -> None:
+    page.run()
+    page.file_uploader(key="uploads").set_value(
+        [("mine.png", picture(), "image/png"), ("broken.png", b"no picture", "image/png")]
+    ).run()
+    assert not page.exception
+    assert decisions(page).keys() >= {"mine.png/yours"}
+    assert "broken" in sentences(page)
+    assert "not a picture" in sentences(page)
+    assert "The other one was added." in sentences(page)
+
+
+def test_every_upload_broken(page: AppTest) -> None:
+    page.run()
+    page.file_uploader(key="uploads").set_value([("broken.png", b"no picture", "image/png")]).run()
+    assert "None was added." in sentences(page)
+    assert not page.exception
+
+
+def test_a_name_full_of_markup_is_shown_as_it_stands(page: AppTest) -> None:
+    page.run()
+    page.file_uploader(key="uploads").set_value([("<b>*x*</b>$y$.png", b"zzz", "image/png")]).run()
+    assert r"\<b\>\*x\*" in page.warning[0].value
+
+
+def test_no_pictures_at_all(page: AppTest) -> None:
+    page.run()
+    page.pills(key="show").set_value([]).run()
+    assert "No pictures yet" in sentences(page)
+    assert not page.exception
+
+
+def test_photographs_come_in_one_click_and_the_page_says_what_to_expect(page: AppTest) -> None:
+    page.run()
+    page.pills(key="show").set_value(["photographs"]).run()
+    assert set(page.dataframe[0].value["From"]) == {"photograph"}
+    assert any("Most photographs show something else" in caption.value for caption in page.caption)
+
+
+def test_another_score_decides_without_another_pass(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import resources
+
+    page.run()
+    monkeypatch.setattr(resources, "outputs_of", lambda *_, **__: pytest.fail("the network ran again"))
+    page.selectbox(key="scorer").set_value("knn").run()
+    assert not page.exception
+    frame = page.dataframe[0].value
+    assert list(frame["knn"]) == sorted(frame["knn"], reverse=True)
+    page.query_params["keep"] = "70"
+    assert not page.run().exception
+
+
+def test_a_checkpoint_without_scorers_says_how_to_fit_them(page: AppTest) -> None:
+    page.query_params["checkpoint"] = "bare"
+    page.run()
+    assert "`ood fit bare" in sentences(page)
+    assert not page.dataframe
+
+
+def test_what_was_assumed_about_the_network_is_told(page: AppTest) -> None:
+    page.run()
+    assert any(r"Assumed\: mean and std of CIFAR" in text.value for text in page.expander[0].markdown)
+
+
+def test_a_damaged_checkpoint_is_one_sentence(page: AppTest, served: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = served / "damaged"
+    shutil.copytree(served / "tiny", folder)
+    try:
+        (folder / "model.safetensors").write_bytes(b"\x00" * 64)
+        page.query_params["checkpoint"] = "damaged"
+        page.run()
+        assert not page.exception
+        assert "changed or damaged" in sentences(page)
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_charts_carry_words_for_those_who_do_not_see_them(page: AppTest) -> None:
+    page.run()
+    charts = [chart.proto for chart in page.get("plotly_chart")]
+    assert len(charts) == 2
+    assert "The network answers" in charts[0].alt
+    assert "scores" in charts[1].alt
+    assert json.loads(charts[1].spec)["data"][0]["y"][-1] == "Energy"
+
+
+def test_one_session_never_sees_another_ones_files(page: AppTest, served: Path) -> None:
+    page.run()
+    page.file_uploader(key="uploads").set_value([("secret.png", picture("blue"), "image/png")]).run()
+    assert "secret.png/yours" in decisions(page)
+    other = AppTest.from_file(MAIN, default_timeout=60)
+    other.query_params["checkpoint"] = "tiny"
+    assert not [name for name in decisions(other.run()) if name.startswith("secret")]
+
+
+def test_an_unexpected_error_gives_a_reference_that_the_log_knows(caplog: pytest.LogCaptureFixture) -> None:
+    from app.asgi import told
+
+    def script() -> None:
+        from app.asgi import told
+
+        told(RuntimeError("a detail that nobody should see"))
+
+    shown = AppTest.from_function(script).run()
+    sentence = shown.error[0].value
+    assert "Something went wrong here. Reference" in sentence
+    assert "detail" not in sentence
+    assert told is not None
+    assert sentence.split("Reference ")[1][:6] in caplog.text
+    assert st.__version__

@@ -1,0 +1,126 @@
+"""The real server, as people start it, and a browser that looks at it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SHOTS = Path(__file__).with_name("shots")
+READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+COMPLAINTS = re.compile(r"Please replace|will be removed|was removed|deprecat|Traceback|Error|WARNING", re.IGNORECASE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_healthy(url: str, server: subprocess.Popen[bytes], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert server.poll() is None, "the server stopped"
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not answer within {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app, started from another folder than its own; its log is free of complaints at the end."""
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with log.open("wb") as written:
+        server = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=written, stderr=subprocess.STDOUT)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_healthy(url, server, 120)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+    complaints = [line for line in log.read_text().splitlines() if COMPLAINTS.search(line)]
+    assert not complaints, complaints
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """One visitor with a page of their own.
+
+    Args:
+        page: Theirs.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.said.append(message.text)
+
+    def open(self, path: str = "/") -> Page:
+        """Go there and wait until everything is drawn."""
+        self.page.goto(path)
+        self.page.wait_for_selector(".board .card", timeout=60_000)
+        return self.settled()
+
+    def settled(self) -> Page:
+        """After the script has run."""
+        self.page.wait_for_timeout(250)  # a message to the server may still be on its way
+        self.page.wait_for_selector(READY, timeout=60_000)
+        return self.page
+
+    def shot(self, name: str) -> None:
+        """The whole page as a picture, kept for people to look at."""
+        SHOTS.mkdir(exist_ok=True)
+        size = self.page.viewport_size or {"width": 1280, "height": 900}
+        height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        self.page.set_viewport_size({"width": size["width"], "height": min(int(height) + 20, 8000)})
+        self.page.wait_for_timeout(600)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+        self.page.set_viewport_size(size)
+
+
+@pytest.fixture
+def visit(browser: Browser, app_url: str) -> Iterator[Callable[..., Visit]]:
+    """Opens visitors: `visit(width=390, scheme="dark")`. Their consoles are free of complaints at the end."""
+    visits: list[Visit] = []
+
+    def start(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Visit:
+        size = {"width": width, "height": 900}
+        page = browser.new_page(viewport=size, base_url=app_url, color_scheme=scheme)  # type: ignore[arg-type]
+        visits.append(Visit(page))
+        return visits[-1]
+
+    yield start
+    for one in visits:
+        one.page.context.close()
+    assert not [line for one in visits for line in one.said]
