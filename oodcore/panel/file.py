@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def save(panel: Contents, path: Path, /) -> Path:
     Raises:
         CheckpointError: it cannot be written there, or holds statistics that cannot be saved.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = Tensors()
@@ -59,10 +61,10 @@ def save(panel: Contents, path: Path, /) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({key: tensor.clone() for key, tensor in tensors.by_key.items()}, unfinished, header)
         unfinished.replace(path)
-    except OSError as error:
-        raise CheckpointError(f"The panel cannot be saved as '{path}': {error.strerror or error}.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise CheckpointError(f"The panel cannot be saved as '{path}': {error}.") from None
     return path
 
 

@@ -43,7 +43,7 @@ class FittedPanel(Contents):
 
         Args:
             model: Gives `Outputs`; its `transform` is used for uint8 images and by gradient scorers.
-            images: Normalised floats, or uint8 pixels.
+            images: Normalised floats, or uint8 as `model.transform.pixels` gives.
             batch_size: Images per pass.
 
         Raises:

@@ -56,7 +56,7 @@ def name_of(scorer: Scorer, /) -> str:
     return f"{name}+{then if isinstance(then, str) else name_of(then)}"
 
 
-def registered_name(kind: type[Scorer], /) -> str:
+def registered_name(kind: type, /) -> str:
     """The name under which the registry holds a class.
 
     Raises:

@@ -4,14 +4,14 @@ Without gradient scorers one forward pass in inference mode. With them one forwa
 all, each gradient scorer adds a backward pass to the images and a forward pass of its perturbed images.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Float64, Num
 from torch import Tensor, nn
 
 from oodcore.errors import ScoreError
+from oodcore.models.collect import device_of, evaluating
 from oodcore.panel.contents import Contents, Scores
 from oodcore.records import Outputs
 from oodcore.scorers import Fitted, GradientFitted
@@ -101,19 +101,20 @@ def check_width(panel: Contents, outputs: Outputs, /) -> None:
 
 
 def normalised(model: nn.Module, images: Num[Tensor, "n c h w"], /) -> Float[Tensor, "n c s s"]:
-    """uint8 pixels through the model's own preprocessing; floats as they are.
+    """Pixels at the network's size are normalised, floats stay as they are; both follow the model to its device.
 
     Raises:
         ScoreError: no batch of images, or pixels and a model without preprocessing.
     """
     if images.ndim != 4 or len(images) == 0:
         raise ScoreError(f"Images come as (n, channels, height, width), at least one; got {tuple(images.shape)}.")
+    images = images.to(device_of(model))
     if images.is_floating_point():
         return images
     transform = getattr(model, "transform", None)
     if transform is None:
         raise ScoreError("This model has no `transform`, so it cannot be given pixels. Pass normalised images.")
-    return transform(images)
+    return transform.normalise(images)
 
 
 def spread(model: nn.Module, images: Float[Tensor, "n c h w"], /) -> Float[Tensor, " c"]:
@@ -126,16 +127,3 @@ def spread(model: nn.Module, images: Float[Tensor, "n c h w"], /) -> Float[Tenso
     if std is None:
         raise ScoreError("A gradient scorer needs model.transform.std, what the images were divided by.")
     return torch.as_tensor(std, dtype=images.dtype, device=images.device)
-
-
-@contextmanager
-def evaluating(model: nn.Module, /) -> Iterator[None]:
-    """Eval mode inside, each module's own mode again afterwards. Touches nothing where all are in eval mode."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
