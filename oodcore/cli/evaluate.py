@@ -20,10 +20,10 @@ from oodcore.cli.options import (
     names,
     prepare,
 )
-from oodcore.cli.results import Result, hand_over, require_writable
+from oodcore.cli.results import hand_over, require_writable
 from oodcore.cli.screen import progress
 from oodcore.cli.sets import outliers, read
-from oodcore.cli.trial import Trial
+from oodcore.cli.trial import Trial, work
 
 EXAMPLES = examples(
     "ood evaluate my-checkpoint --id cifar10 --ood svhn,dtd",
@@ -66,9 +66,8 @@ def evaluate(
     with progress() as tell:
         inside = read(id_name, "test", root, tell, limit)
         tests = [read(name, "test", root, tell, limit) for name in outliers(names(ood), id_name, root)]
-        trial = Trial.of(id_name, root, limit, batch_size, cache, tell)
-        results: list[Result] = []
-        for source in checkpoints:
-            found = opened(source, place)
-            results.append(trial.run(found, inside, tests, names(scorers), names(auxiliary), intervals))
+        trial = Trial(id_name, inside, tests, root, limit, work(batch_size, cache, tell), tell)
+        results = [
+            trial.run(opened(source, place), names(scorers), names(auxiliary), intervals) for source in checkpoints
+        ]
     hand_over(results, files, whole=all_metrics)

@@ -49,6 +49,20 @@ def _comparable(each: "Entry", inside: "Entry") -> bool:
     return each.role in ("near", "far") and each.coding == inside.coding and bool(each.needs) == bool(inside.needs)
 
 
+def whole_training(name: str) -> str:
+    """The split that holds every image that a network may have been trained on."""
+    from oodcore.data.catalogue import entry
+    from oodcore.data.entry import FULL_TRAIN
+    from oodcore.data.folders import split_folders
+    from oodcore.errors import UnknownNameError
+
+    try:
+        return FULL_TRAIN if FULL_TRAIN in entry(name).splits else "train"
+    except UnknownNameError:
+        path = Path(name).expanduser()
+        return FULL_TRAIN if path.is_dir() and "train" in split_folders(path) else "all"
+
+
 def without_known(tests: list["ImageSet"], auxiliary: Sequence[str], root: Path | None) -> list["ImageSet"]:
     """The test sets without classes that a training set of outliers is known to show under another name."""
     from oodcore.data.disjoint import drop_excluded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from oodcore.cli.opening import Opened
 from oodcore.cli.results import Result
 from oodcore.cli.screen import Tell, remark
-from oodcore.cli.sets import read, without_known
+from oodcore.cli.sets import read, whole_training, without_known
 
 if TYPE_CHECKING:
     from oodcore.data import ImageSet
@@ -21,28 +21,15 @@ class Trial:
     """What stays the same for every checkpoint."""
 
     id_name: str
+    inside: "ImageSet"
+    tests: list["ImageSet"]
     root: Path | None
     limit: int | None
     work: "Work"
     tell: Tell
 
-    @classmethod
-    def of(
-        cls, id_name: str, root: Path | None, limit: int | None, batch_size: int, cache: bool, tell: Tell
-    ) -> "Trial":
-        """With the user's cache folder, unless refused."""
-        return cls(id_name, root, limit, work(batch_size, cache, tell), tell)
-
-    def run(
-        self,
-        found: Opened,
-        inside: "ImageSet",
-        tests: list["ImageSet"],
-        wanted: list[str],
-        auxiliary: list[str],
-        intervals: bool,
-    ) -> Result:
-        """Every scorer on every set."""
+    def run(self, found: Opened, wanted: list[str], auxiliary: list[str], intervals: bool) -> Result:
+        """Every scorer on every set; `auxiliary` are training outliers besides those on the card."""
         from oodcore.evaluate import evaluate
 
         trained = list(dict.fromkeys([*auxiliary, *_on_the_card(found)]))
@@ -50,14 +37,14 @@ class Trial:
         evaluation = evaluate(
             found.model,
             self.panel(found, wanted),
-            inside,
-            without_known(tests, [images.name for images in outliers], self.root),
+            self.inside,
+            without_known(self.tests, [images.name for images in outliers], self.root),
             self.work,
             checkpoint=found.name,
             auxiliary=outliers,
             intervals=intervals,
         )
-        return Result(found, inside.name, evaluation)
+        return Result(found, self.inside.name, evaluation)
 
     def panel(self, found: Opened, wanted: Sequence[str]) -> "FittedPanel":
         """The checkpoint's own where it holds what is wanted; else one that is fitted now."""
@@ -73,8 +60,8 @@ class Trial:
 
     def _compare_sources(self, found: Opened) -> None:
         fitted_on = found.panel.about.get("fit", {}).get("name") if found.panel else None
-        if fitted_on not in (None, self.id_name):
-            remark(f"The panel of {found.name} was fitted on '{fitted_on}', not on '{self.id_name}'.")
+        if fitted_on not in (None, self.inside.name):
+            remark(f"The panel of {found.name} was fitted on '{fitted_on}', not on '{self.inside.name}'.")
 
     def _trained_with(self, name: str, insisted: bool) -> "ImageSet | None":
         """Outliers of the training. Where they are not here, an overlap with the tests cannot be seen."""
@@ -83,7 +70,7 @@ class Trial:
         if not insisted and not entry(name).present(self.root):
             remark(f"The training outliers '{name}' are not here, so an overlap with the test sets cannot be checked.")
             return None
-        return read(name, "train", self.root, self.tell)
+        return read(name, whole_training(name), self.root, self.tell)
 
 
 def work(batch_size: int, cache: bool, tell: Tell) -> "Work":
