@@ -64,7 +64,8 @@ class Palette(NamedTuple):
 def palette(dice: Dice) -> Palette:
     """A dark, middle or light background; the figure lighter or darker by a lightness step and of another hue."""
     ground = dice.between(0.25, 0.9)
-    step = dice.between(0.28, 0.46) * np.where(ground + dice.between(-0.1, 0.1) > 0.58, -1, 1)
+    faint = 1 - 0.6 * dice.happens(0.06)
+    step = faint * dice.between(0.32, 0.5) * np.where(ground + dice.between(-0.1, 0.1) > 0.58, -1, 1)
     hue = dice.between(0, 1)
     fill_hue = hue + dice.between(0.2, 0.8)
     muted, vivid = dice.between(0.02, 0.09), dice.between(0.1, 0.2)
@@ -100,10 +101,10 @@ def draw(figure: Figure, dice: Dice) -> Picture:
     x, y = pixels()
     colours = palette(dice)
     scene = backdrop(colours, dice)
-    radius = dice.between(8.5, 12.5)
+    radius = dice.between(9.5, 13)
     slack = 15.5 - 0.9 * radius
     fx, fy = x - dice.between(-1, 1) * slack, y - dice.between(-1, 1) * slack
-    tilt = dice.between(-0.5, 0.5)
+    tilt = dice.between(-0.15, 0.15)
     gap = radius * figure(*turned(fx / radius, fy / radius, tilt), dice)
     shape = cover(gap)
     scene = scene * (1 - dice.between(0.1, 0.5) * shadow(shape))[:, None]
@@ -113,7 +114,7 @@ def draw(figure: Figure, dice: Dice) -> Picture:
 def cloth(texture: Figure, dice: Dice) -> Picture:
     """A texture from edge to edge, in two colours of different hue and not very different lightness."""
     ground, hue = dice.between(0.35, 0.85), dice.between(0, 1)
-    step = dice.between(0.04, 0.16) * np.where(ground > 0.6, -1, 1)
+    step = dice.between(0.04, 0.13) * np.where(ground > 0.6, -1, 1)
     below = paint(ground, dice.between(0.03, 0.12), hue)
     above = paint(ground + step, dice.between(0.05, 0.15), hue + dice.between(0.1, 0.9))
     return blend(below, above, texture(*pixels(), dice))
