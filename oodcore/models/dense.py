@@ -60,7 +60,10 @@ class Dense(Network):
         net: Any = self.net
         found, classifier = net.backbone(images), net.classifier
         if not _has_two(classifier):
-            return classifier[:-1](found["out"])
+            values = found["out"]
+            for part in list(classifier)[:-1]:
+                values = part(values)
+            return values
         high = classifier.cbr(found["high"]) * classifier.scale(found["high"])
         high = F.interpolate(high, size=found["low"].shape[-2:], mode="bilinear", align_corners=False)
         return torch.cat([found["low"], high], dim=1)

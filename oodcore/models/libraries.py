@@ -64,6 +64,9 @@ TIMM = (
 )  # fmt: skip
 
 
+HEAD = re.compile(r"(?:^|\.)(?:fc|linear|last_linear|head|heads\.head|classifier)(?:\.(\d+))?\.weight$")
+
+
 def from_name(name: str, *, weights: str | None = None, classes: Classes = None) -> Network:
     """A network by `"torchvision:NAME"` or `"timm:NAME"`, pre-trained unless told otherwise.
 
@@ -109,7 +112,9 @@ def from_weights(tensors: dict[str, Tensor], path: Path) -> Network:
 def _load_into(architecture: str, tensors: dict[str, Tensor], notes: list[str], classes: Classes) -> Network:
     outputs = _outputs(tensors)
     if outputs is None:
-        raise CheckpointError(f"The weights for {architecture} have no last linear layer.")
+        raise CheckpointError(
+            f"The weights for {architecture} have no head: no key ends in fc.weight, head.weight or classifier.weight."
+        )
     usual = usual_classes(outputs)
     model = from_name(architecture, weights="none", classes=classes or (usual[1] if usual else outputs))
     net: Any = model.get_submodule("net")
@@ -302,6 +307,6 @@ def _bare(architecture: str, outputs: int) -> nn.Module:
 
 
 def _outputs(tensors: Mapping[str, Tensor]) -> int | None:
-    """Rows of the last weight that has two dimensions (or is a 1×1 convolution)."""
-    last = [value for value in tensors.values() if value.ndim == 2 or (value.ndim == 4 and value.shape[2:] == (1, 1))]
-    return len(last[-1]) if last else None
+    """Rows of the head, by its usual names; of several (VGG's classifier), the one with the highest number."""
+    heads = sorted((int(found[1] or 0), key) for key in tensors if (found := HEAD.search(key)))
+    return len(tensors[heads[-1][1]]) if heads else None

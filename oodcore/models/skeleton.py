@@ -16,9 +16,9 @@ class _NoFilling(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        name = getattr(function, "__name__", "")
-        if name.endswith("_") and not name.endswith("__") and args and isinstance(args[0], Tensor) and args[0].is_meta:
-            return args[0]
+        name, given = getattr(function, "__name__", ""), (*args, *(kwargs or {}).values())
+        if name.endswith("_") and not name.endswith("__") and isinstance(given[0], Tensor) and given[0].is_meta:
+            return given[0]
         return function(*args, **(kwargs or {}))
 
 
@@ -27,5 +27,5 @@ def skeleton(make: Callable[[], nn.Module], /) -> dict[str, Tensor]:
     try:
         with torch.device("meta"), _NoFilling():
             return dict(make().state_dict())
-    except NotImplementedError:  # some networks read numbers out of tensors while they are built
+    except RuntimeError:  # some networks read numbers out of tensors while they are built
         return dict(make().state_dict())
