@@ -8,7 +8,7 @@ import typer
 from oodcore.cli.opening import folder_behind
 from oodcore.cli.options import Json, examples
 from oodcore.cli.screen import remark, show, show_json
-from oodcore.errors import CheckpointError
+from oodcore.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from oodcore.data import Preprocessing
@@ -94,7 +94,13 @@ def import_weights(
 def _changed(assumed: "Preprocessing", given: dict[str, Any]) -> "Preprocessing | None":
     """None leaves what the weights say, or what is assumed for them."""
     from dataclasses import replace
+    from typing import get_args
 
+    from oodcore.data import Coding
+
+    known = get_args(Coding)
+    if given.get("coding", known[0]) not in known:
+        raise DataError(f"--coding must be '{known[0]}' or '{known[1]}'; got '{given['coding']}'.")
     return replace(assumed, **given, assumed=False) if given else None
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxtyping import Float64
+from torch import Tensor
+
 from oodcore.checks import Finding, small_bank, trained_classes, unsure_preprocessing
 from oodcore.data import ImageSet
 from oodcore.data.disjoint import check_codings, check_disjoint
@@ -81,7 +84,7 @@ def _rows(
     panel: FittedPanel,
     names: tuple[str, str, str],
     id_scores: Scores,
-    ood_scores: Scores,
+    ood_scores: dict[str, Float64[Tensor, " m"]],
     doubts: list[Finding],
     draws: int,
     convention: Convention | None,
