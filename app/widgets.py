@@ -69,8 +69,9 @@ def left_out(sentences: Sequence[str], used: int) -> None:
     if not sentences:
         return
     rest = {0: "None was added.", 1: "The other one was added."}.get(used, f"The other {used} were added.")
-    lines = "\n".join(f"- {_plain(sentence)}" for sentence in sentences)
-    st.warning(f"{lines}\n\n{rest}", icon=":material/broken_image:")
+    shown = [_plain(sentence) for sentence in sentences]
+    text = f"{shown[0]} {rest}" if len(shown) == 1 else "\n".join(f"- {line}" for line in shown) + f"\n\n{rest}"
+    st.warning(text, icon=":material/broken_image:")
 
 
 def busy(place: st.delta_generator.DeltaGenerator, ahead: int) -> None:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import streamlit as st
 import torch
+from jaxtyping import Float64
 from streamlit.delta_generator import DeltaGenerator
+from torch import Tensor
 
 from app import charts, decisions, resources, samples, state, table, theme, widgets
 from app.components.board import Card, Reference, Words, board
 from app.resources import Answer, Exhibit
 from app.samples import Picture
 from oodcore.errors import OODError
+from oodcore.metrics import auroc
 
 TITLE = "Does it know what it doesn’t know?"
 LEAD = (
@@ -26,6 +29,7 @@ BESIDE = ("energy", "msp", "knn", "mahalanobis", "vim", "react", "gen")  # liste
 def render() -> None:
     """Choices on top, then the board, one picture closely, the table, and the checkpoint."""
     widgets.header(TITLE, LEAD)
+    opened_at = st.session_state.pop("opened_at", None)  # set again by the board, so that it is absent without one
     folders = resources.folders()
     if not folders:
         widgets.no_checkpoint()
@@ -42,7 +46,7 @@ def render() -> None:
             widgets.nothing_yet()
         else:
             answers = resources.answers(shown, pictures, partial(widgets.busy, st.empty()))
-            results(shown, scorer, against, pictures, answers)
+            results(shown, scorer, against, pictures, answers, opened_at or state.keep())
         widgets.about(shown)
     except OODError as problem:
         st.error(str(problem), icon=":material/error:")
@@ -125,9 +129,19 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
 
 @st.fragment
 def results(
-    shown: Exhibit, scorer: str, against: str | None, pictures: Sequence[Picture], answers: Sequence[Answer]
+    shown: Exhibit,
+    scorer: str,
+    against: str | None,
+    pictures: Sequence[Picture],
+    answers: Sequence[Answer],
+    opened_at: float,
 ) -> None:
-    """Everything that the dial moves. Releasing it runs this part alone, and no network."""
+    """Everything that the dial moves. Releasing it runs this part alone, and no network.
+
+    `opened_at` stays what it was while the board stands: the browser knows better where the dial is, and data that
+    does not change is not sent again.
+    """
+    st.session_state["opened_at"] = opened_at
     dial = resources.settings(shown, shown.key, scorer, against)
     scores = torch.tensor([answer.scores[scorer] for answer in answers], dtype=torch.float64)
     chosen = board(
@@ -137,7 +151,7 @@ def results(
         reference=reference(shown, scorer, against),
         words=words(shown, scorer, against),
         levels=dial.levels,
-        level=decisions.nearest(dial.levels, st.session_state.setdefault("opened_at", state.keep())),
+        level=decisions.nearest(dial.levels, opened_at),
         thresholds=dial.thresholds,
         threshold_words=[theme.number(value) for value in dial.thresholds],
         alarms=dial.alarms,
@@ -192,8 +206,14 @@ def reference(shown: Exhibit, scorer: str, against: str | None) -> Reference:
         id=drawn.id.tolist(),
         ood=None if drawn.ood is None else drawn.ood.tolist(),
         idName=f"known images (ID), {len(known):,} for calibration",
-        oodName="" if outliers is None else f"outliers (OOD), {len(outliers):,}: {widgets.set_title(against or '')}",
+        oodName="" if outliers is None else outliers_in_words(shown, scorer, against or "", outliers),
     )
+
+
+def outliers_in_words(shown: Exhibit, scorer: str, against: str, outliers: Float64[Tensor, " m"]) -> str:
+    """What the dashed curve is, and how well the score tells it from held-out known images."""
+    apart = theme.percent(auroc(shown.held_out(scorer), outliers))
+    return f"outliers (OOD), {len(outliers):,}: {widgets.set_title(against)}. AUROC ↑ {apart}"
 
 
 def words(shown: Exhibit, scorer: str, against: str | None) -> Words:

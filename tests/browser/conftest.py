@@ -8,15 +8,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SHOTS = Path(__file__).with_name("shots")
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+NOTICE = "[data-testid=stAlert]"
 COMPLAINTS = re.compile(r"Please replace|will be removed|was removed|deprecat|Traceback|Error|WARNING", re.IGNORECASE)
 
 
@@ -89,7 +91,9 @@ class Visit:
     def open(self, path: str = "/") -> Page:
         """Go there and wait until everything is drawn."""
         self.page.goto(path)
-        self.page.wait_for_selector(".board .card", timeout=60_000)
+        self.page.wait_for_selector(f".board .card, {NOTICE}", timeout=60_000)
+        if self.page.locator(".board").count() == 0:
+            pytest.fail(f"no board, but: {self.page.locator(NOTICE).first.inner_text()}")
         return self.settled()
 
     def settled(self) -> Page:
@@ -109,18 +113,29 @@ class Visit:
         self.page.set_viewport_size(size)
 
 
+@pytest.fixture(scope="session")
+def profiles(browser: Browser, app_url: str) -> Callable[[str], BrowserContext]:
+    """One browser profile for light pages and one for dark ones, so that scripts are fetched and compiled once."""
+
+    @cache
+    def profile(scheme: Literal["light", "dark"]) -> BrowserContext:
+        return browser.new_context(base_url=app_url, color_scheme=scheme)
+
+    return profile
+
+
 @pytest.fixture
-def visit(browser: Browser, app_url: str) -> Iterator[Callable[..., Visit]]:
+def visit(profiles: Callable[[str], BrowserContext]) -> Iterator[Callable[..., Visit]]:
     """Opens visitors: `visit(width=390, scheme="dark")`. Their consoles are free of complaints at the end."""
     visits: list[Visit] = []
 
     def start(width: int = 1280, scheme: Literal["light", "dark"] = "light") -> Visit:
-        size = {"width": width, "height": 900}
-        page = browser.new_page(viewport=size, base_url=app_url, color_scheme=scheme)  # type: ignore[arg-type]
+        page = profiles(scheme).new_page()
+        page.set_viewport_size({"width": width, "height": 900})
         visits.append(Visit(page))
         return visits[-1]
 
     yield start
     for one in visits:
-        one.page.context.close()
+        one.page.close()
     assert not [line for one in visits for line in one.said]

@@ -34,9 +34,11 @@ def file(name: str, content: bytes) -> dict[str, object]:
     return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
-def test_both_outcomes_are_seen_at_once(visit) -> None:
+def test_both_outcomes_are_seen_at_once_and_nothing_comes_from_elsewhere(visit, app_url: str) -> None:
     here = visit()
     page = here.open()
+    own = (app_url, app_url.replace("http", "ws"), "data:", "blob:")
+    assert [url for url in here.asked if not url.startswith(own)] == []
     assert len(names(page, "kept")) >= 1
     assert len(names(page, "flagged")) >= 1
     expect(page.locator(".kept .count")).to_have_text(str(len(names(page, "kept"))))
@@ -66,28 +68,31 @@ def test_dragging_the_line_decides_anew_at_once_and_tells_python_on_release(visi
     assert most_unusual in names(page, "flagged")
 
 
-def test_the_dial_answers_to_the_keyboard(visit) -> None:
+def test_a_link_restores_the_dial_which_answers_to_the_keyboard(visit) -> None:
     here = visit()
-    page = here.open()
+    page = here.open("/?keep=60")
+    expect(page.locator("#keep-value")).to_have_text("60.0 %")
     flagged = len(names(page, "flagged"))
     dial(page).focus()
-    page.keyboard.press("Home")
-    assert len(names(page, "flagged")) > flagged
-    expect(page.locator("#keep-value")).to_have_text("50.0 %")
     page.keyboard.press("End")
-    assert len(names(page, "flagged")) <= flagged
+    expect(page.locator("#keep-value")).to_have_text("99.5 %")
+    assert len(names(page, "flagged")) < flagged
     here.settled()
     page.wait_for_url(re.compile(r"keep=99\.5"))
 
 
-def test_a_link_restores_the_view(visit) -> None:
+def test_the_dial_is_where_it_was_after_the_board_was_empty(visit) -> None:
     here = visit()
-    page = here.open("/?keep=60")
-    expect(page.locator("#keep-value")).to_have_text("60.0 %")
+    page = here.open("/?keep=90")
     dial(page).focus()
-    page.keyboard.press("ArrowRight")
-    here.settled()
-    page.wait_for_url(re.compile(r"keep=60\.5"))
+    page.keyboard.press("Home")
+    page.wait_for_url(re.compile("keep=50"))
+    for group in ("Known shapes", "New shapes", "Textures"):
+        page.get_by_role("button", name=group).click()
+        here.settled()
+    expect(page.get_by_text("No pictures yet.")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Textures").click()
+    expect(page.locator("#keep-value")).to_have_text("50.0 %", timeout=30_000)
 
 
 def test_good_and_broken_files_together(visit) -> None:
@@ -136,13 +141,6 @@ def test_another_score_moves_the_line(visit) -> None:
     expect(page.locator("figcaption")).to_contain_text("KNN score", timeout=30_000)
     assert page.locator(".handle span").inner_text() != before
     assert "scorer=" in here.settled().url
-
-
-def test_everything_comes_from_this_server(visit, app_url: str) -> None:
-    here = visit()
-    here.open()
-    own = (app_url, app_url.replace("http", "ws"), "data:", "blob:")
-    assert [url for url in here.asked if not url.startswith(own)] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

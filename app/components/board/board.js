@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".board");
   const view = views.get(root) ?? mount(root);
   Object.assign(view, { data, report: setStateValue });
-  view.level ??= data.level;
+  view.level = Math.min(view.level ?? data.level, data.levels.length - 1);
   view.selected = data.photos.some(({ id }) => id === view.selected) ? view.selected : data.photos[0]?.id;
   fill(view);
   draw(view);
