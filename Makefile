@@ -38,12 +38,12 @@ lock: .venv/.uv
 	touch $@
 
 .venv/.app: .venv/.uv requirements/app.txt pyproject.toml
-	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/app.txt
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/app.txt
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
 	touch $@
 
 .venv/.dev: .venv/.uv requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
 	touch $@
 
