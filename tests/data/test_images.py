@@ -68,6 +68,12 @@ def test_keeping_classes_renumbers_them(both: ImageSet) -> None:
         both.keep(["z"])
 
 
+def test_the_kept_classes_stay_in_their_order(image_set: Callable[..., ArraySet]) -> None:
+    kept = image_set(2, 4).keep(["d", "b"])
+    assert (kept.classes, kept.labels.tolist()) == (("b", "d"), [0, 1, 0, 1])
+    assert kept.keys == ("noise/1", "noise/3", "noise/5", "noise/7")
+
+
 def test_the_digest_is_of_the_content_and_the_order(both: ImageSet) -> None:
     again = both.take(list(range(6)))
     assert again.digest == both.digest
