@@ -5,11 +5,11 @@ from dataclasses import fields, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from oodcore.blocks import NormRatios, norm_ratios
 from oodcore.data import ImageSet
 from oodcore.errors import DataError, ScoreError
 from oodcore.evaluate.work import Work, bank_of, scores_of, spread_rows
 from oodcore.models import Network
+from oodcore.models.blocks import NormRatios, norm_ratios
 from oodcore.models.fingerprint import code_version, weights_hash
 from oodcore.panel import FittedPanel, Panel
 from oodcore.panel.members import needs, parsed

@@ -1,10 +1,13 @@
-"""NormRatio: the block that tells an image from its own jigsaw best (Yu et al., CVPR 2023, arXiv:2212.02295).
+"""NormRatio: which block's FeatureNorm to read (Yu et al., CVPR 2023, arXiv:2212.02295).
 
-For each block the mean, over in-distribution training images, of FeatureNorm(image) / FeatureNorm(its jigsaw).
+A block that sees the whole object answers a picture more strongly than its shuffled tiles; the block where the mean
+ratio is largest is selected. No outliers are needed.
 """
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from oodcore.data import ImageSet, jigsaw, random_permutations
@@ -12,64 +15,78 @@ from oodcore.errors import DataError, ScoreError
 from oodcore.models.collect import Progress, device_of, evaluating
 from oodcore.models.network import Network
 
-__all__ = ["norm_ratio", "ratios", "select_block"]
+__all__ = ["NormRatios", "norm_ratios", "sum_of_ratios"]
 
-EPSILON = 1e-12
-
-
-def select_block(model: Network, dataset: ImageSet, generator: torch.Generator | None = None) -> int:
-    """Index of the block with the largest NormRatio."""
-    return int(norm_ratio(model, dataset, generator).argmax())
+EPSILON = 1e-12  # a jigsaw may silence a block; the published code divides by 0 there
 
 
-def norm_ratio(
+class NormRatios(NamedTuple):
+    """One ratio per block; above 1 the block prefers whole pictures to shuffled ones."""
+
+    blocks: tuple[str, ...]
+    values: Float64[Tensor, " blocks"]
+    silent: int
+    """How many pairs of image and block had a jigsaw of norm 0; they are left out."""
+
+    @property
+    def selected(self) -> int:
+        """Index of the largest ratio."""
+        return int(self.values.argmax())
+
+
+def norm_ratios(
     model: Network,
-    dataset: ImageSet,
-    generator: torch.Generator | None = None,
+    images: ImageSet,
     *,
+    seed: int = 0,
     normalised: bool = True,
     batch_size: int = 256,
     progress: Progress | None = None,
-) -> Float64[Tensor, " blocks"]:
-    """Mean over the images of each block's norm ratio; above 1, the block prefers images to their jigsaws.
+) -> NormRatios:
+    """The mean over images of FeatureNorm(image) / FeatureNorm(its jigsaw), for each block.
 
     Args:
         model: What `oodcore.load` gives.
-        dataset: In-distribution training images.
-        generator: Of the tile orders, one per image; without one they follow the global seed.
-        normalised: Whether the network sees normalised images, as in training. The released code feeds 0..1.
+        images: In-distribution, best a part of the training set.
+        seed: Of the tile orders, one per image.
+        normalised: Whether the network sees normalised images, as in training. The published code feeds 0..1 here.
         batch_size: Images per pass; each is seen twice.
         progress: Called with (done, total) images after every batch.
 
     Raises:
-        DataError: the data set is empty.
+        DataError: no images.
         ScoreError: the network has no blocks, or a norm is NaN or infinite.
     """
-    if len(dataset) == 0:
-        raise DataError(f"'{dataset.name}' is empty. NormRatio needs at least one in-distribution image.")
-    device, total, done = device_of(model), torch.zeros((), dtype=torch.float64), 0
+    if len(images) == 0:
+        raise DataError(f"'{images.name}' is empty. NormRatio needs at least one in-distribution image.")
+    device, generator = device_of(model), torch.Generator().manual_seed(seed)
+    sums, heard, done = [], [], 0
     with evaluating(model):
-        for batch in dataset.batches(batch_size, model.transform):
+        for batch in images.batches(batch_size, model.transform):
             order = random_permutations(len(batch.images), generator)
             pieces = jigsaw(batch.images, order.to(batch.images.device))
-            whole, cut = (
-                _norms(model, model.transform.normalise(pixels) if normalised else pixels.float() / 255)
-                for pixels in (batch.images.to(device), pieces.to(device))
-            )
-            total = total + ratios(whole, cut).sum(0).cpu()
+            whole, cut = (_norms(model, pixels.to(device), normalised) for pixels in (batch.images, pieces))
+            more, counted = sum_of_ratios(whole, cut)
+            sums.append(more)
+            heard.append(counted)
             done += len(batch.images)
             if progress is not None:
-                progress(done, len(dataset))
-    return total / done
+                progress(done, len(images))
+    total, n = torch.stack(sums).sum(0), torch.stack(heard).sum(0)
+    return NormRatios(model.block_names, (total / n.clamp_min(1)).cpu(), done * len(n) - int(n.sum()))
 
 
-def ratios(whole: Float[Tensor, "n blocks"], cut: Float[Tensor, "n blocks"]) -> Float64[Tensor, "n blocks"]:
-    """Norm of the image over norm of its jigsaw; 1e-12 keeps a silent jigsaw finite."""
-    return whole.double() / (cut.double() + EPSILON)
+def sum_of_ratios(
+    whole: Float[Tensor, "n blocks"], cut: Float[Tensor, "n blocks"], /
+) -> tuple[Float64[Tensor, " blocks"], Int64[Tensor, " blocks"]]:
+    """Per block, the sum of norm over jigsaw's norm, and over how many images; silent jigsaws are left out."""
+    heard = cut > EPSILON
+    return (whole.double() / cut.double()).where(heard, 0.0).sum(0), heard.sum(0)
 
 
 @torch.no_grad()
-def _norms(model: Network, images: Tensor) -> Tensor:
+def _norms(model: Network, pixels: Tensor, normalised: bool) -> Tensor:
+    images = model.transform.normalise(pixels) if normalised else pixels.float() / 255
     norms = model(images, norms=True).norms
     if norms is None or not norms.shape[1]:
         raise ScoreError("No blocks were found in this network, so there is no FeatureNorm to compare.")
