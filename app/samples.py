@@ -92,7 +92,7 @@ def groups(classes: Sequence[str], known: str | None) -> dict[str, Group]:
     at_hand = None if own else _at_hand(known)
     if at_hand is None:
         return found
-    return {"known": Group(at_hand.title, False, True, partial(_known_images, at_hand.name))} | found
+    return {"known": Group("Known images", False, True, partial(_known_images, at_hand.name))} | found
 
 
 def _at_hand(known: str | None) -> Entry | None:

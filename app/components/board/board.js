@@ -74,8 +74,9 @@ function card(view, photo) {
   rank.append(bar, tick);
   const numbers = element("span", "numbers");
   numbers.append(element("span", "", photo.scoreWords), element("span", "", photo.pWords));
-  item.append(pair, element("span", "name", photo.name), says, rank, numbers, element("span", "from", photo.group),
-    element("span", "wrong"));
+  const title = element("span", "title");
+  title.append(element("span", "name", photo.name), element("span", "wrong"));
+  item.append(pair, title, says, rank, numbers, element("span", "from", photo.group));
   item.title = `${photo.name}\n${photo.rankWords}`;
   item.addEventListener("click", () => select(view, photo.id, true));
   return item;
