@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from oodcore.atomic import replacing
 from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError, DataError
 from oodcore.models import Network
@@ -116,10 +117,9 @@ def read_card(folder: Path | str) -> Card:
 
 
 def write_text(path: Path, values: Any) -> None:
-    """JSON under a temporary name, then renamed."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(path)
+    """As JSON."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _strings(values: Any) -> bool:

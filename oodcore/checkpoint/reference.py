@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from oodcore.atomic import replacing
 from oodcore.checkpoint.store import REFERENCE, file_of
 from oodcore.errors import CheckpointError
 from oodcore.functional import free_energy
@@ -46,9 +47,8 @@ def save_reference(
     for name, evidence in sets.items():
         tensors |= {f"{name}/{key}": tensor for key, tensor in _kept(evidence).items()}
     path = Path(folder) / REFERENCE
-    part = path.with_name(f".{REFERENCE}.part")
-    save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, part)
-    part.replace(path)
+    with replacing(path) as part:
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, part)
     return path
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
+from oodcore.atomic import replacing
 from oodcore.checkpoint.card import CARD, Card, read_card, write_text
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models import Network
@@ -122,7 +123,9 @@ def save(
     part = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         part.chmod(0o755)  # mkdtemp's is for the owner alone
-        save_file(tensors, part / MODEL, {"architecture": model.architecture, "classes": json.dumps(model.classes)})
+        header = {"architecture": model.architecture, "classes": json.dumps(model.classes)}
+        with replacing(part / MODEL) as weights:
+            save_file(tensors, weights, header)
         if panel is not None:
             panel.save(part / PANEL)
         if reference is not None:

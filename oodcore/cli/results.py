@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from oodcore.atomic import replacing
 from oodcore.cli.opening import Opened
 from oodcore.cli.screen import remark, show, show_json
 from oodcore.errors import DataError
@@ -98,10 +99,5 @@ def _networks(results: Sequence[Result]) -> "Table":
 
 
 def _write(path: Path, text: str) -> None:
-    """Under a temporary name, then renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -6,9 +6,7 @@ own module holds it. A checksum tells damage; equal tensors are stored once.
 
 import hashlib
 import json
-import os
 import sys
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from oodcore.atomic import replacing
 from oodcore.errors import CheckpointError, OODError
 from oodcore.panel.contents import Contents
 from oodcore.records import Head
@@ -56,14 +55,10 @@ def save(panel: Contents, path: Path, /) -> Path:
     text = json.dumps(_content(panel, tensors))
     checksum = digest([tensors.by_key[key] for key in sorted(tensors.by_key)], text)
     header = {"kind": KIND, "format": str(FORMAT), "panel": text, "sha256": checksum}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: tensor.clone() for key, tensor in tensors.by_key.items()}, unfinished, header)
-        unfinished.replace(path)
+        with replacing(path) as part:
+            save_file({key: tensor.clone() for key, tensor in tensors.by_key.items()}, part, header)
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            unfinished.unlink()
         raise CheckpointError(f"The panel cannot be saved as '{path}': {error}.") from None
     return path
 

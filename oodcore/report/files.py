@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from oodcore.atomic import replacing
 from oodcore.checks import Finding
 from oodcore.errors import DataError
 from oodcore.metrics import Interval
@@ -50,18 +49,13 @@ def write(path: Path, kinds: Mapping[str, Callable[[], str]], /) -> None:
     if path.suffix not in kinds:
         raise DataError(f"A report is written as {', '.join(kinds)}; got '{path.name}'.")
     text = kinds[path.suffix]()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DataError(
             f"The report could not be written to {path}: {error.strerror}. Choose another place."
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def read(path: Path, /) -> list[Row]:
