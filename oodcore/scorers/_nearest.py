@@ -11,7 +11,7 @@ QUERIES = 512
 """Rows compared at once: enough for a fast product."""
 COLUMNS = 65_536
 """Bank rows compared at once; with `QUERIES` 128 MB in float32."""
-STRIPE = 32
+STRIPE = 16
 """Bank rows of which only the best competes in the first round."""
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from oodcore.errors import ScoreError
@@ -12,6 +12,9 @@ from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
 from oodcore.scorers._evidence import sampled
 from oodcore.scorers._nearest import best_matches, directions
+
+CLOSE = 1e-2
+"""Squared distance below which the products' rounding, some 1e-7, is felt."""
 
 
 @scorers.register
@@ -44,12 +47,25 @@ class KNNFitted(Fitted):
 
     def __call__(self, outputs: Outputs, /) -> Float[Tensor, " n"]:
         queries, k = directions(outputs.features), min(self.k, len(self.rows))
-        # From differences: 2 - 2cos would drown distances below 1e-3 in rounding.
-        found = [
-            (piece[:, None] - self.rows[rows]).square().sum(2).amax(1)
-            for piece, _, rows in best_matches(queries, self.rows, k)
-        ]
+        found = [_farthest(piece, self.rows, *best) for piece, *best in best_matches(queries, self.rows, k)]
         return torch.cat(found or [queries.new_empty(0)]).double().sqrt()
+
+
+def _farthest(
+    queries: Float32[Tensor, "q d"],
+    bank: Float32[Tensor, "m d"],
+    products: Float32[Tensor, "q k"],
+    rows: Int64[Tensor, "q k"],
+) -> Float32[Tensor, " q"]:
+    """Squared distance to the farthest of each query's rows, by differences: 2 - 2cos loses small distances.
+
+    Where all of them are close, rounding of the products does not tell which is the farthest, so each is measured.
+    """
+    last = rows.gather(1, products.argmin(1, keepdim=True))[:, 0]
+    found = (queries - bank[last]).square().sum(1)
+    for some in (found < CLOSE).nonzero().flatten().split(64):
+        found[some] = (queries[some, None] - bank[rows[some]]).square().sum(2).amax(1)
+    return found
 
 
 def require_neighbours(k: int, max_rows: int, /) -> None:

@@ -81,6 +81,14 @@ def test_tiny_distances_survive_float32() -> None:
     assert KNN(1).fit(as_bank(near[0]))(as_outputs(near[1])).item() == pytest.approx(1e-4, rel=1e-4)
 
 
+@pytest.mark.parametrize("spread", [1e-3, 0.05])
+def test_neighbours_in_a_narrow_cone_are_told_apart(spread: float) -> None:
+    centre = torch.nn.functional.normalize(torch.randn(16), dim=0)
+    bank, queries = centre + spread * torch.randn(500, 16), centre + spread * torch.randn(40, 16)
+    found = KNN(20).fit(as_bank(bank))(as_outputs(queries))
+    np.testing.assert_allclose(found, brute_force(bank, queries, 20), rtol=0.02)
+
+
 def test_a_smaller_bank_gives_its_last_neighbour() -> None:
     bank, queries = torch.randn(5, 4), torch.randn(3, 4)
     np.testing.assert_allclose(
