@@ -64,8 +64,7 @@ class Palette(NamedTuple):
 def palette(dice: Dice) -> Palette:
     """A dark, middle or light background; the figure lighter or darker by a lightness step and of another hue."""
     ground = dice.between(0.25, 0.9)
-    faint = 1 - 0.6 * dice.happens(0.06)
-    step = faint * dice.between(0.32, 0.5) * np.where(ground + dice.between(-0.1, 0.1) > 0.58, -1, 1)
+    step = dice.between(0.32, 0.5) * np.where(ground + dice.between(-0.1, 0.1) > 0.58, -1, 1)
     hue = dice.between(0, 1)
     fill_hue = hue + dice.between(0.2, 0.8)
     muted, vivid = dice.between(0.02, 0.09), dice.between(0.1, 0.2)
@@ -106,7 +105,7 @@ def draw(figure: Figure, dice: Dice) -> Picture:
     fx, fy = x - dice.between(-1, 1) * slack, y - dice.between(-1, 1) * slack
     tilt = dice.between(-0.15, 0.15)
     gap = radius * figure(*turned(fx / radius, fy / radius, tilt), dice)
-    shape = cover(gap)
+    shape = cover(gap) * (1 - dice.happens(0.07) * dice.between(0.75, 0.95))  # a few are hardly there
     scene = scene * (1 - dice.between(0.1, 0.5) * shadow(shape))[:, None]
     return blend(scene, surface(gap, fx / radius, fy / radius, colours, dice), shape)
 

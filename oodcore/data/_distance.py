@@ -48,13 +48,12 @@ def stroke(x: Grid, y: Grid, points: Sequence[Corner], half: Grid | float) -> Gr
 
 def polygon(x: Grid, y: Grid, corners: Sequence[Corner]) -> Grid:
     """Any simple polygon: distance to its outline, with the sign of the even-odd rule."""
-    nearest: Grid = np.full(np.broadcast_shapes(x.shape, y.shape), np.inf)
-    inside = np.zeros(nearest.shape, dtype=bool)
+    nearest, inside = np.full_like(x, np.inf), np.zeros_like(x, dtype=bool)
     for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
         nearest = np.minimum(nearest, segment(x, y, start, end))
         spans = (y < start[1]) != (y < end[1])
         left = (x - start[0]) * (end[1] - start[1]) < (y - start[1]) * (end[0] - start[0])
-        inside ^= spans & (left == (np.asarray(end[1]) > start[1]))
+        inside = inside ^ (spans & (left == (np.asarray(end[1]) > start[1])))
     return np.where(inside, -nearest, nearest)
 
 

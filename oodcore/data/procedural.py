@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int64, UInt8
 
 from oodcore.data._canvas import SIZE, Picture, cloth, draw
-from oodcore.data._dice import Dice, stream
+from oodcore.data._dice import Dice, stream, uniform
 from oodcore.data._figures import ALIKE, INSIDE, NOVEL, Figure
 from oodcore.data._textures import TEXTURES
 from oodcore.data.images import ArraySet, Role
@@ -54,7 +54,7 @@ def procedural(
     Args:
         name: One of `SETS`.
         split: Splits never share a picture.
-        count: Number of pictures, by default that of `SPLITS`; a shorter balanced set is the beginning of a longer one.
+        count: Number of pictures, by default that of `SPLITS`. Of balanced sets of whole tens, one begins another.
         imbalance: Pictures of the first family over those of the last, falling exponentially between; 1 is balanced.
         seed: Another seed draws other pictures of the same kind.
 
@@ -99,10 +99,14 @@ def family_counts(total: int, families: int, imbalance: float) -> Int64[np.ndarr
 
 
 def spread(counts: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " n"]:
-    """Labels in which every family recurs at even distances, so that any stretch shows them in proportion."""
+    """Labels in which every family recurs evenly, but in an irregular order.
+
+    So any stretch shows the families in proportion, and so does every tenth picture, which a cycle would not.
+    """
     labels = np.repeat(np.arange(len(counts)), counts)
-    place = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
-    return labels[np.lexsort((labels, place))]
+    turn = np.concatenate([np.arange(count) for count in counts])
+    jitter = uniform((labels * (1 << 32) + turn).astype(np.uint64), stream("order"))
+    return labels[np.argsort((turn + jitter) / counts[labels], kind="stable")]
 
 
 def render(

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from oodcore.data import ArraySet, augment
 from oodcore.errors import DataError, OODError
-from oodcore.models.classifier import Classifier
+from oodcore.models import Network
 
 __all__ = ["DivergedError", "Recipe", "Step", "outlier_exposure", "train"]
 
@@ -71,7 +71,7 @@ class Step:
 
 
 def train(
-    model: Classifier, inliers: ArraySet, outliers: ArraySet | None = None, /, recipe: Recipe | None = None
+    model: Network, inliers: ArraySet, outliers: ArraySet | None = None, /, recipe: Recipe | None = None
 ) -> Iterator[Step]:
     """Yield after every update, so that a progress bar, a live chart, saving and stopping are plain `for` bodies.
 
@@ -83,7 +83,10 @@ def train(
         DivergedError: the loss is not finite; the weights are those before that step.
     """
     recipe = recipe or Recipe()
-    if len(inliers) and int(inliers.labels.min()) < 0:
+    require_batch(inliers, recipe.batch)
+    if outliers is not None:
+        require_batch(outliers, recipe.outlier_batch)
+    if int(inliers.labels.min()) < 0:
         raise DataError(f"'{inliers.name}' has images without a class. Train on in-distribution images only.")
     generator = torch.Generator().manual_seed(recipe.seed)
     steps = recipe.epochs * (len(inliers) // recipe.batch)
@@ -92,7 +95,7 @@ def train(
     optimizer = SGD(
         model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
     )
-    schedule = CosineAnnealingLR(optimizer, max(steps, 1))
+    schedule = CosineAnnealingLR(optimizer, steps)
     for index, rows, others in zip(range(steps), inside, outside, strict=False):
         images = inliers.images[rows]
         if outliers is not None and others is not None:
@@ -107,14 +110,14 @@ def train(
         schedule.step()
 
 
-def shuffled(images: ArraySet, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " size"]]:
-    """Endless batches of row numbers, on the images' device; every sweep is a new order.
-
-    Raises:
-        DataError: fewer images than one batch.
-    """
+def require_batch(images: ArraySet, size: int) -> None:
+    """Raise DataError where not one batch of this size can be filled."""
     if not 1 <= size <= len(images):
         raise DataError(f"A batch of {size} does not fit '{images.name}' with its {len(images)} images.")
+
+
+def shuffled(images: ArraySet, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " size"]]:
+    """Endless batches of row numbers, on the images' device; every sweep is a new order without what fills no batch."""
     while True:
         order = torch.randperm(len(images), generator=generator).to(images.images.device)
         yield from order[: len(order) // size * size].split(size)
