@@ -2,7 +2,8 @@
 
     OOD_BENCH_ROWS=100000 python -m benchmarks big_bank     # smaller
 
-The features are generated: class centres, a few shared directions, noise, ReLU. The file takes 15.6 GB of disk, logits included.
+The features are generated: class centres, a few shared directions, noise, ReLU. The file takes
+15.6 GB of disk, logits included.
 """
 
 import os
