@@ -15,12 +15,12 @@ __all__ = ["cluster_focal", "feature_norm", "free_energy", "jsd_to_uniform"]
 SIMILARITY_SCALE, SIMILARITY_SHIFT = 10.0, 0.5  # of reading C of the cluster focal loss
 
 
-def free_energy(logits: Float[Tensor, "*rows k"], /, temperature: float = 1.0) -> Float[Tensor, "*rows"]:
+def free_energy(logits: Float[Tensor, "*rows k"], temperature: float = 1.0) -> Float[Tensor, "*rows"]:
     r"""$E(x;T) = -T \log\sum_j e^{f_j/T}$; LOW is in-distribution (Liu et al., NeurIPS 2020, eq. 4)."""
     return -temperature * (logits / temperature).logsumexp(dim=-1)
 
 
-def jsd_to_uniform(logits: Float[Tensor, "*rows k"], /, temperature: float = 1.0) -> Float[Tensor, "*rows"]:
+def jsd_to_uniform(logits: Float[Tensor, "*rows k"], temperature: float = 1.0) -> Float[Tensor, "*rows"]:
     r"""Jensen-Shannon divergence between softmax and uniform, in nats; 0 is uniform, below $\log 2$ always.
 
     In log space and at least float32: the probability form gives NaN once a probability underflows.
@@ -35,7 +35,7 @@ def jsd_to_uniform(logits: Float[Tensor, "*rows k"], /, temperature: float = 1.0
     return (0.5 * inside.sum(dim=-1)).clamp_min(0)
 
 
-def feature_norm(maps: Float[Tensor, "n c h w"], /) -> Float[Tensor, " n"]:
+def feature_norm(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     r"""$\frac1C\sum_c \lVert \max(z_c, 0) \rVert_2$ over space; HIGH is in-distribution (Yu et al., arXiv:2212.02295).
 
     ReLU first, as WRN's block outputs are sums with negative values. Values of different blocks do not compare.
@@ -47,7 +47,6 @@ def cluster_focal(
     embeddings: Float[Tensor, "n m"],
     labels: Int[Tensor, " n"],
     centers: Float[Tensor, "k m"],
-    /,
     *,
     reading: Literal["A", "B", "C"] = "A",
     distance: Literal["cosine", "euclidean"] = "cosine",

@@ -21,7 +21,7 @@ Chunk: TypeAlias = Tensor | Outputs | Bank
 """Logits (n, k), or a record that holds them."""
 
 
-def outlier_counts(outliers: Chunk | Iterable[Chunk], /) -> Int64[Tensor, " k"]:
+def outlier_counts(outliers: Chunk | Iterable[Chunk]) -> Int64[Tensor, " k"]:
     """How many outliers the network assigns to each class, by the largest logit (the first among equals).
 
     Args:
@@ -37,7 +37,7 @@ def outlier_counts(outliers: Chunk | Iterable[Chunk], /) -> Int64[Tensor, " k"]:
     return _some(total)
 
 
-def softmax_average(outliers: Chunk | Iterable[Chunk], /) -> Float64[Tensor, " k"]:
+def softmax_average(outliers: Chunk | Iterable[Chunk]) -> Float64[Tensor, " k"]:
     """Mean softmax of the outliers: the smoother estimate that the published priors do *not* use, for comparison.
 
     Args:
@@ -54,7 +54,7 @@ def softmax_average(outliers: Chunk | Iterable[Chunk], /) -> Float64[Tensor, " k
     return total / total.sum()
 
 
-def temper(counts: Array, gamma: float, /, *, zero_stays_zero: bool = False) -> Float64[Tensor, " k"]:
+def temper(counts: Array, gamma: float, *, zero_stays_zero: bool = False) -> Float64[Tensor, " k"]:
     r"""$\pi^{(\gamma)}$, which sums to 1, on the device of `counts`.
 
     Args:
@@ -75,7 +75,7 @@ def temper(counts: Array, gamma: float, /, *, zero_stays_zero: bool = False) -> 
     return weights / weights.sum()
 
 
-def majority(logits: Float[Tensor, "*rows k"], prior: Float[Tensor, " k"], /) -> Float[Tensor, "*rows"]:
+def majority(logits: Float[Tensor, "*rows k"], prior: Float[Tensor, " k"]) -> Float[Tensor, "*rows"]:
     r"""$Z(x) = \sum_i \mathrm{softmax}_i(f(x))\, \pi_i$: how much a sample looks like classes that outliers crowd.
 
     Between the smallest and the largest prior. Differentiable; nothing is detached.

@@ -33,8 +33,9 @@ def outputs(logits: torch.Tensor) -> Outputs:
         (3.0, [0.886227, 0.110778, 0.002991, 0.000004]),
     ],
 )
-def test_tempered_prior(gamma: float, expected: list[float]) -> None:
-    assert temper(COUNTS, gamma).tolist() == pytest.approx(expected, abs=1e-6)
+@pytest.mark.parametrize("kind", [torch.int64, torch.float64, torch.float32])
+def test_tempered_prior(gamma: float, expected: list[float], kind: torch.dtype) -> None:
+    assert temper(COUNTS.to(kind), gamma).tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +153,11 @@ def test_outliers_that_cannot_be_counted(count: object) -> None:
     ("gamma", "expected"),
     [(0.75, [0.428932, 0.090774, 0.25]), (1.0, [0.465577, 0.073137, 0.25]), (0.0, [0.25, 0.25, 0.25])],
 )
-def test_majority_of_the_worked_rows(gamma: float, expected: list[float]) -> None:
-    assert majority(ROWS, temper(COUNTS, gamma)).tolist() == pytest.approx(expected, abs=1e-6)
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-5)])
+def test_majority_of_the_worked_rows(gamma: float, expected: list[float], kind: torch.dtype, tolerance: float) -> None:
+    found = majority(ROWS.to(kind), temper(COUNTS, gamma))
+    assert found.dtype == kind
+    assert found.tolist() == pytest.approx(expected, abs=tolerance)
 
 
 def test_majority_lies_within_the_prior_and_is_differentiable() -> None:

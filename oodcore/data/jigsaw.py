@@ -11,7 +11,7 @@ from oodcore.errors import DataError
 __all__ = ["jigsaw", "random_permutations"]
 
 
-def jigsaw(images: Shaped[Tensor, "*n h w"], permutation: Sequence[int] | Tensor, /) -> Shaped[Tensor, "*n h w"]:
+def jigsaw(images: Shaped[Tensor, "*n h w"], permutation: Sequence[int] | Tensor) -> Shaped[Tensor, "*n h w"]:
     r"""3×3 tiles of side $\lfloor h/3 \rfloor \times \lfloor w/3 \rfloor$; cell $o$ receives tile `permutation[o]`.
 
     Cells and tiles count in reading order. Rows and columns beyond the ninth tile stay 0.

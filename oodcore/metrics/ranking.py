@@ -20,7 +20,7 @@ Rule: TypeAlias = Literal["first", "nearest"]
 Interpolation: TypeAlias = Literal["step", "trapezoid"]
 
 
-def auroc(id_scores: Array, ood_scores: Array, /) -> float:
+def auroc(id_scores: Array, ood_scores: Array) -> float:
     r"""$P(s_{ood} > s_{id}) + \frac12 P(s_{ood} = s_{id})$, 0 to 1; the same whichever class is positive.
 
     Args:
@@ -34,7 +34,7 @@ def auroc(id_scores: Array, ood_scores: Array, /) -> float:
 
 
 def aupr(
-    id_scores: Array, ood_scores: Array, /, positive: Positive = "ood", interpolation: Interpolation = "step"
+    id_scores: Array, ood_scores: Array, positive: Positive = "ood", interpolation: Interpolation = "step"
 ) -> float:
     r"""Area under precision over recall, 0 to 1. It depends on the OOD share: state it beside the value.
 
@@ -52,7 +52,7 @@ def aupr(
 
 
 def fpr_at_recall(
-    id_scores: Array, ood_scores: Array, /, recall: float = 0.95, positive: Positive = "ood", rule: Rule = "first"
+    id_scores: Array, ood_scores: Array, recall: float = 0.95, positive: Positive = "ood", rule: Rule = "first"
 ) -> float:
     """Share of the other class that is taken for `positive` when `recall` of `positive` is found; 0 is best.
 
@@ -74,7 +74,7 @@ def fpr_at_recall(
     return false_alarms(curve(count_levels(id_scores, ood_scores), positive), recall, rule)
 
 
-def detection_error(id_scores: Array, ood_scores: Array, /) -> float:
+def detection_error(id_scores: Array, ood_scores: Array) -> float:
     """Smallest mean of the two error rates over all thresholds, ½(missed OOD + flagged ID): 0 is best, ½ is chance.
 
     Raises:

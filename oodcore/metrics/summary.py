@@ -10,7 +10,6 @@ __all__ = ["measure", "ood_metrics"]
 def ood_metrics(
     id_scores: Array,
     ood_scores: Array,
-    /,
     *,
     recall: float = 0.95,
     rule: Rule = "first",
