@@ -8,6 +8,18 @@ from jaxtyping import Float64, Num
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from oodcore.errors import ScoreError
+
+
+def require_temperature(temperature: float) -> None:
+    """Below 0 it would turn the score around, at 0 nothing is left of it.
+
+    Raises:
+        ScoreError: it is not above 0 and finite.
+    """
+    if not 0 < temperature < float("inf"):
+        raise ScoreError(f"temperature must be above 0 and finite; got {temperature}.")
+
 
 def odds_against_top(logits: Num[Tensor, "n k"], /, temperature: float = 1.0) -> Float64[Tensor, " n"]:
     r"""$\log \sum_{j \neq \hat y} e^{(f_j - f_{\hat y})/T}$, at most $\log(k-1)$."""

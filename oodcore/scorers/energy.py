@@ -9,6 +9,7 @@ from torch import Tensor
 from oodcore.functional import free_energy
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
+from oodcore.scorers._softmax import require_temperature
 
 
 @scorers.register
@@ -22,6 +23,9 @@ class Energy:
 
     temperature: float = 1.0
     info: ClassVar[Info] = Info("Energy", ("logits",), "Liu et al., NeurIPS 2020, arXiv:2010.03759, eq. 4", fits=False)
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
 
     def fit(self, bank: Evidence | None = None, /) -> "EnergyFitted":
         return EnergyFitted(self.temperature)

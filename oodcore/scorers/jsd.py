@@ -9,6 +9,7 @@ from torch import Tensor
 from oodcore.functional import jsd_to_uniform
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
+from oodcore.scorers._softmax import require_temperature
 
 
 @scorers.register
@@ -22,6 +23,9 @@ class JSD:
 
     temperature: float = 1.0
     info: ClassVar[Info] = Info("JSD to uniform", ("logits",), "Grcić et al., arXiv:2112.12833", fits=False)
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
 
     def fit(self, bank: Evidence | None = None, /) -> "JSDFitted":
         return JSDFitted(self.temperature)

@@ -34,7 +34,7 @@ class ODIN:
     )
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and self.epsilon >= 0):
+        if not (0 < self.temperature < float("inf") and self.epsilon >= 0):
             raise ScoreError(f"ODIN needs temperature > 0 and epsilon >= 0; got {self.temperature} and {self.epsilon}.")
 
     def fit(self, bank: Evidence | None = None, /) -> "ODINFitted":

@@ -5,7 +5,7 @@ with centres.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -16,6 +16,7 @@ from oodcore.functional import free_energy
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
 from oodcore.scorers._evidence import given
+from oodcore.scorers._softmax import require_temperature
 
 Distance = Literal["cosine", "euclidean"]
 
@@ -35,6 +36,11 @@ class Representation:
     info: ClassVar[Info] = Info(
         "Representation score", ("embeddings",), "reconstruction of Joshi et al., arXiv:2208.10787", fits=True
     )
+
+    def __post_init__(self) -> None:
+        require_temperature(self.temperature)
+        if self.distance not in get_args(Distance):
+            raise ScoreError(f"distance must be 'cosine' or 'euclidean'; got {self.distance!r}.")
 
     def fit(self, bank: Evidence | None = None, /) -> "RepresentationFitted":
         centers = given(bank).centers

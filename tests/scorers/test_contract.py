@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from oodcore.errors import OODError
+from oodcore.errors import OODError, ScoreError
 from oodcore.records import Bank, Evidence, Outputs
 from oodcore.scorers import Fitted, GradientFitted, Scorer, scorers
 
@@ -168,3 +168,10 @@ def tensors(bank: Bank) -> list[Tensor]:
 def copy_of(bank: Bank) -> Bank:
     outputs = Outputs(*(None if field is None else field.clone() for field in bank.outputs))
     return dataclasses.replace(bank, outputs=outputs, labels=bank.labels.clone())
+
+
+@pytest.mark.parametrize("name", ["energy", "jsd", "odin", "representation"])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_that_turns_a_score_around_is_refused(name: str, temperature: float) -> None:
+    with pytest.raises(ScoreError, match="temperature"):
+        scorers[name](temperature=temperature)
