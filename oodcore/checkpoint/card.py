@@ -92,9 +92,15 @@ class Card:
         classes = values["classes"]
         if not isinstance(values["architecture"], str) or not _strings(classes):
             raise CheckpointError("The card's architecture must be a name, and its classes a list of names.")
+        if wrong := [
+            key for key in ("recipe", "data", "thresholds", "versions", "sha256") if not _mapping(values, key)
+        ]:
+            raise CheckpointError(f"The card's {wrong[0]} must map names to values.")
+        if not all(isinstance(values.get(key, []), list | tuple) for key in ("metrics", "notes")):
+            raise CheckpointError("The card's metrics and notes must be lists.")
         try:
             preprocessing = Preprocessing.from_json(values["preprocessing"])
-        except (DataError, TypeError) as error:
+        except (DataError, TypeError, OverflowError) as error:
             raise CheckpointError(f"The card's preprocessing cannot be used: {error}") from None
         return cls(**{**values, "classes": tuple(classes), "preprocessing": preprocessing})
 
@@ -112,7 +118,7 @@ def read_card(folder: Path | str) -> Card:
         raise CheckpointError(f"'{folder}' is no checkpoint: it has no {CARD}.") from None
     except CheckpointError as error:
         raise CheckpointError(f"'{path}': {error}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"'{path}' cannot be read: {error}.") from None
 
 
@@ -120,6 +126,10 @@ def write_text(path: Path, values: Any) -> None:
     """As JSON."""
     with replacing(path) as part:
         part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _mapping(values: Mapping[str, Any], key: str) -> bool:
+    return isinstance(values.get(key, {}), dict)
 
 
 def _strings(values: Any) -> bool:

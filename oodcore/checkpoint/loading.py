@@ -12,6 +12,7 @@ from oodcore.errors import CheckpointError
 from oodcore.models import Network, build
 from oodcore.models.class_lists import usual_classes
 from oodcore.models.foreign import compare, recognise
+from oodcore.models.skeleton import skeleton
 from oodcore.models.weights_file import SUFFIXES, read_weights, strings
 
 __all__ = ["import_checkpoint", "load"]
@@ -123,6 +124,7 @@ def _filled(architecture: str, classes: int | Sequence[str], tensors: dict[str, 
 
         model = from_name(architecture, weights="none", classes=classes)
     else:
+        compare(tensors, skeleton(lambda: build(architecture, classes)), architecture)  # before memory is taken for it
         model = build(architecture, classes)
     compare(tensors, model.state_dict(), architecture)
     model.load_state_dict(tensors)

@@ -64,13 +64,13 @@ def load_reference(source: Path | str) -> dict[str, Bank]:
     tensors = _read(source)
     if not tensors:
         return {}
-    head = Head(tensors["head.weight"], tensors["head.bias"])
-    banks = {}
-    for name in _names(tensors):
-        fields = {field: tensors.get(f"{name}/{field}") for field in Outputs._fields}
-        whole = {field: tensor.float() for field, tensor in fields.items() if tensor is not None}
-        banks[name] = Bank(Outputs(**whole), tensors[f"{name}/labels"], head)
-    return banks
+    try:
+        head = Head(tensors["head.weight"], tensors["head.bias"])
+        return {name: _bank(name, tensors, head) for name in _names(tensors)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The reference of '{source}' is incomplete ({error}). Get the checkpoint again."
+        ) from None
 
 
 def load_energies(source: Path | str) -> dict[str, Float32[Tensor, " n"]]:
@@ -100,6 +100,12 @@ def _kept(evidence: Evidence) -> dict[str, Tensor]:
     kept = {name: _half(field) for name, field in outputs._asdict().items() if field is not None}
     kept["logits"] = outputs.logits.float()
     return kept | {"labels": torch.cat([part.labels for part in parts]), "energy": torch.cat(energies)}
+
+
+def _bank(name: str, tensors: Mapping[str, Tensor], head: Head) -> Bank:
+    fields = {field: tensors.get(f"{name}/{field}") for field in Outputs._fields}
+    whole = {field: tensor.float() for field, tensor in fields.items() if tensor is not None}
+    return Bank(Outputs(**whole), tensors[f"{name}/labels"], head)
 
 
 def _half(tensor: Tensor) -> Tensor:

@@ -183,9 +183,9 @@ def _manifest(root: Path) -> dict[str, str]:
         return {}
     try:
         entries = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        return {str(key): str(value) for key, value in entries.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"'{path}' cannot be read: {error}.") from None
-    return {str(key): str(value) for key, value in entries.items()}
 
 
 def _refresh_manifest(folder: Path) -> None:

@@ -58,6 +58,8 @@ class Preprocessing:
     assumed: bool = False
 
     def __post_init__(self) -> None:
+        if any(side is not None and type(side) is not int for side in (self.size, self.resize)):
+            raise DataError(f"Size and resize count pixels, in whole numbers; got {self.size} and {self.resize}.")
         if self.size < 1:
             raise DataError(f"The network's input side must be at least 1 pixel; got {self.size}.")
         if self.resize is not None and self.resize < self.size:
@@ -116,7 +118,7 @@ class Preprocessing:
                 key: tuple(float(x) for x in values[key]) for key in {"mean", "std"} & set(values)
             }
             return cls(**{**values, **triples})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise (
                 error if isinstance(error, DataError) else DataError(f"The preprocessing is malformed: {error}.")
             ) from None

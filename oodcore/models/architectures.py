@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from oodcore.errors import UnknownNameError
+from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models.classifier import Classifier
 from oodcore.models.resnet import cifar_resnet
 from oodcore.models.resnet18 import resnet18
@@ -20,6 +20,10 @@ architectures: tuple[str, ...] = (
 """Usual names. Any depth and width works: `"wrn-D-K"`, `"resnet-D"`, `"resnet-D-wC"` with C channels first."""
 
 
+DEEPEST, WIDEST = 1202, 1024
+"""Published networks stay below; a damaged or hostile file may name anything, and building it would take all memory."""
+
+
 def build(architecture: str, classes: int | Sequence[str], **options: float) -> Classifier:
     """A network with fresh weights.
 
@@ -32,6 +36,11 @@ def build(architecture: str, classes: int | Sequence[str], **options: float) -> 
         UnknownNameError: no builder knows the name.
         CheckpointError: no network has this depth or width.
     """
+    depth, width, *_ = (*(int(number) for number in re.findall(r"\d{1,9}", architecture)), 0, 0)
+    if depth > DEEPEST or width > WIDEST:
+        raise CheckpointError(
+            f"'{architecture}' is no network of this package: depth ends at {DEEPEST}, width at {WIDEST}."
+        )
     if match := re.fullmatch(r"wrn-(\d+)-(\d+)", architecture):
         return wide_resnet(int(match[1]), int(match[2]), classes, **options)
     if match := re.fullmatch(r"resnet-(\d+)(?:-w(\d+))?", architecture):

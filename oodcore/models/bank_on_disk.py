@@ -181,7 +181,7 @@ def _header(path: Path) -> dict[str, Stored]:
             if name != "__metadata__"
         }
         end = LENGTH + length + max(part["data_offsets"][1] for name, part in header.items() if name != "__metadata__")
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"'{path}' cannot be read as a bank on disk: {error}.") from None
     if missing := {"logits", "features", "labels", "head.weight", "head.bias"} - set(stored):
         raise CheckpointError(f"'{path}' is not a bank on disk: it lacks {sorted(missing)}.")

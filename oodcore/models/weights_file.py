@@ -38,6 +38,8 @@ def read_weights(path: Path, /, *, stripped: bool = True) -> Weights:
     if path.stat().st_size == 0:
         raise CheckpointError(f"'{path.name}' is empty (0 bytes). Copy or download it again.")
     tensors, about = _safetensors(path) if path.suffix == ".safetensors" else (_pickle(path), {})
+    if not tensors:
+        raise CheckpointError(f"'{path.name}' holds no tensors. Expected the state dict of a network.")
     weights = _unprefixed(tensors) if stripped else tensors
     check_finite(weights, path.name)
     return Weights(weights, about)
@@ -46,6 +48,8 @@ def read_weights(path: Path, /, *, stripped: bool = True) -> Weights:
 def check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
     """Raise CheckpointError at the first tensor with NaN or infinity."""
     for key, tensor in tensors.items():
+        if tensor.layout != torch.strided:
+            raise CheckpointError(f"'{name}' holds a sparse tensor, '{key}'. Save it with `.to_dense()`.")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(
                 f"'{name}' holds NaN or infinite weights, first in '{key}': its training diverged. Use an earlier one."
@@ -71,7 +75,7 @@ def _pickle(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(_why_not(path.name, error)) from None
-    tensors = _nested(content)
+    tensors = _nested(content, depth=4)
     if not tensors:
         raise CheckpointError(
             f"'{path.name}' holds {_kind(content)}, no state dict. Save `model.state_dict()` of a PyTorch model."
@@ -102,14 +106,17 @@ def _kind(content: Any) -> str:
     return f"a {type(content).__name__}"
 
 
-def _nested(content: Any) -> dict[str, Tensor]:
-    """The state dict itself, or the one below `state_dict`, `model`, …; {} where there is none."""
-    if not isinstance(content, Mapping):
+def _nested(content: Any, depth: int) -> dict[str, Tensor]:
+    """The state dict itself, or the one below `state_dict`, `model`, …; {} where there is none.
+
+    A pickle may hold a dictionary that contains itself, hence the `depth`.
+    """
+    if not isinstance(content, Mapping) or depth == 0:
         return {}
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if any(key.endswith(("weight", "bias")) for key in tensors):
         return {key: value.detach() for key, value in tensors.items()}
-    inside = (_nested(content[key]) for key in NESTS if key in content)
+    inside = (_nested(content[key], depth - 1) for key in NESTS if key in content)
     return next((found for found in inside if found), {})
 
 

@@ -72,7 +72,7 @@ def load(path: Path, /) -> Contents:
     header, tensors = _read(path)
     if header.get("kind") != KIND:
         raise CheckpointError(f"'{path}' is not a fitted panel. `ood fit` makes one.")
-    if not header.get("format", "").isdigit() or int(header["format"]) > FORMAT:
+    if header.get("format") != str(FORMAT):
         raise CheckpointError(f"'{path}' was written by a newer version of this program. Update it, or fit again.")
     if header.get("sha256") != digest([tensors[key] for key in sorted(tensors)], header.get("panel", "")):
         raise CheckpointError(f"'{path}' is damaged: its checksum does not match. Copy it again, or fit again.")
@@ -80,7 +80,7 @@ def load(path: Path, /) -> Contents:
         return _rebuilt(json.loads(header["panel"]), tensors)
     except OODError as error:
         raise CheckpointError(f"'{path}' cannot be used here. {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"'{path}' does not fit this version of the scorers. Fit it again.") from error
 
 
@@ -121,8 +121,11 @@ def _content(panel: Contents, tensors: Tensors) -> dict[str, Any]:
 
 
 def _rebuilt(content: dict[str, Any], tensors: dict[str, Tensor]) -> Contents:
+    members = {name: _decoded(node, tensors) for name, node in content["members"]}
+    if not all(isinstance(member, Fitted) for member in members.values()) or members.keys() != {*content["settings"]}:
+        raise CheckpointError("Its scorers and their settings do not belong together.")
     return Contents(
-        {name: _decoded(node, tensors) for name, node in content["members"]},
+        members,
         content["settings"],
         content["about"],
         content["classes"],

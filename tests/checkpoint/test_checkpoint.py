@@ -273,3 +273,16 @@ def test_a_taken_name_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(CheckpointError, match="exists already"):
         import_checkpoint(tmp_path / "w.pt", tmp_path, "mine")
+
+
+@pytest.mark.parametrize("change", [{"sha256": 5}, {"data": ["a"]}, {"notes": 5}, {"metrics": "high"}])
+def test_a_card_with_fields_of_another_kind_is_a_sentence(model: Classifier, change: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError, match="The card's"):
+        Card.from_json({**Card.of(model).to_json(), **change})
+
+
+@pytest.mark.parametrize("side", [32.5, True, "32"])
+def test_a_size_that_counts_no_pixels_is_a_sentence(model: Classifier, side: object) -> None:
+    values = Card.of(model).to_json()
+    with pytest.raises(CheckpointError, match="preprocessing"):
+        Card.from_json({**values, "preprocessing": {**values["preprocessing"], "size": side}})

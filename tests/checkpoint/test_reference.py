@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from oodcore.checkpoint import Card, load_energies, load_prior, load_reference, save, save_reference, seal
 from oodcore.errors import CheckpointError
@@ -80,3 +81,11 @@ def test_a_reference_of_nothing_and_a_name_with_a_slash_are_sentences(bank: Bank
         save_reference(tmp_path, {})
     with pytest.raises(CheckpointError, match="slash"):
         save_reference(tmp_path, {"a/b": bank})
+
+
+def test_a_reference_without_its_head_or_its_rows_is_told(tmp_path: Path, model: Classifier) -> None:
+    folder = save(tmp_path / "kept", model, Card.of(model))
+    for tensors in ({}, {"head.weight": torch.zeros(3, 2), "head.bias": torch.zeros(3)}):
+        save_file({"a/energy": torch.zeros(3), **tensors}, folder / "reference.safetensors")
+        with pytest.raises(CheckpointError, match="incomplete"):
+            load_reference(folder)

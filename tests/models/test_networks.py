@@ -273,3 +273,9 @@ def test_cuda_agrees_with_the_cpu(architecture: str) -> None:
     assert there.logits.is_cuda
     for a, b in zip(here[:3], there[:3], strict=True):
         assert torch.allclose(a, b.cpu(), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["wrn-100000-10", "wrn-16-9999999", "resnet-20-w4000", "resnet-99999999999999999998"])
+def test_a_name_that_would_take_all_memory_is_refused(name: str) -> None:
+    with pytest.raises(CheckpointError, match="depth ends at"):
+        build(name, 10)

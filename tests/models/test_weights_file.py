@@ -108,3 +108,15 @@ def test_a_missing_an_empty_and_a_text_file_are_sentences(tmp_path: Path) -> Non
     (tmp_path / "w.pt").write_text("these are no weights " * 20)
     with pytest.raises(CheckpointError, match="not a PyTorch checkpoint"):
         read_weights(tmp_path / "w.pt")
+
+
+def test_a_file_without_tensors_a_loop_and_sparse_tensors_are_told(tmp_path: Path) -> None:
+    save_file({}, tmp_path / "none.safetensors")
+    with pytest.raises(CheckpointError, match="no tensors"):
+        read_weights(tmp_path / "none.safetensors")
+    loop: dict[str, Any] = {}
+    loop["model"] = loop
+    with pytest.raises(CheckpointError, match="no state dict"):
+        read_weights(saved(tmp_path / "loop.pt", loop))
+    with pytest.raises(CheckpointError, match="sparse"):
+        read_weights(saved(tmp_path / "sparse.pt", {"fc.weight": torch.eye(3).to_sparse()}))

@@ -161,3 +161,23 @@ def test_a_place_that_cannot_be_written_is_told(setup, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match="cannot be saved"):
         Panel(["energy"]).fit(setup.bank).save(tmp_path / "file" / "panel.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"members": [["a", {"tensor": "knn.rows", "turned": False}]]},
+        {"members": [["energy", {"tensor": "energy.calibration", "turned": True}]]},
+        {"settings": [1]},
+        {"settings": {}},
+    ],
+)
+def test_statistics_that_are_no_scorer_or_have_no_settings_are_told(saved: Path, change: dict) -> None:
+    text = json.dumps({**content(saved), **change})
+    with pytest.raises(CheckpointError):
+        Panel.load(rewritten(saved, panel=text))
+
+
+def test_json_nested_without_end_is_told(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not fit"):
+        Panel.load(rewritten(saved, panel="[" * 100_000))
