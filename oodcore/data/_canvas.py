@@ -105,7 +105,7 @@ def draw(figure: Figure, dice: Dice) -> Picture:
     fx, fy = x - dice.between(-1, 1) * slack, y - dice.between(-1, 1) * slack
     tilt = dice.between(-0.15, 0.15)
     gap = radius * figure(*turned(fx / radius, fy / radius, tilt), dice)
-    shape = cover(gap) * (1 - dice.happens(0.07) * dice.between(0.75, 0.95))  # a few are hardly there
+    shape = cover(gap) * (1 - dice.happens(0.05) * dice.between(0.75, 0.95))  # a few are hardly there
     scene = scene * (1 - dice.between(0.1, 0.5) * shadow(shape))[:, None]
     return blend(scene, surface(gap, fx / radius, fy / radius, colours, dice), shape)
 
