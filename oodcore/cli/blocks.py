@@ -70,7 +70,7 @@ def blocks(
         show_json({"checkpoint": found.name, "id": id_name, "blocks": lines, "silent": ratios.silent})
         return
     show(_table(lines))
-    remark(f"Selected: {ratios.blocks[ratios.selected]}, the block with the largest ratio of whole pictures to their jigsaws.")
+    remark(f"Selected: {ratios.blocks[ratios.selected]}, whose ratio is largest.")
 
 
 def _add_auroc(lines: list[Line], model: "Network", inside: "ImageSet", others: list["ImageSet"], how: "Work") -> None:

@@ -26,7 +26,7 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 def decode(
-    source: bytes | Path | BinaryIO,
+    source: bytes | str | Path | BinaryIO,
     name: str | None = None,
     *,
     max_bytes: int = MAX_BYTES,
@@ -43,6 +43,8 @@ def decode(
     Raises:
         DataError: missing, a folder, empty, too large, damaged, or no picture at all; the sentence names the file.
     """
+    if isinstance(source, str):
+        source = Path(source)
     name = name or _name(source)
     content = _read(source, name, max_bytes)
     try:

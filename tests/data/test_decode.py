@@ -201,3 +201,8 @@ def test_damage_anywhere_gives_a_picture_or_one_sentence(kind: str, at: int, val
         refusal = str(error)
     assert "\n" not in refusal
     assert refusal == "" or refusal.endswith(".")
+
+
+def test_a_path_may_be_a_text(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 3), "red").save(tmp_path / "photo.png")
+    assert decode(str(tmp_path / "photo.png")).size == (4, 3)
