@@ -98,9 +98,9 @@ def drop_excluded(test: S, auxiliary: str, root: Path | str | None = None) -> S:
 def _refuse_excluded(auxiliary: ImageSet, test: ImageSet) -> None:
     listed = auxiliary.excludes.get(test.name, ())
     numbers = [number for number, name in enumerate(test.classes) if name in listed]
-    rows = torch.isin(test.labels, torch.tensor(numbers, dtype=torch.int64))
+    rows = torch.isin(test.labels.cpu(), torch.tensor(numbers, dtype=torch.int64))
     if int(rows.sum()):
-        names = sorted({test.classes[label] for label in test.labels[rows].tolist()})
+        names = sorted({test.classes[label] for label in test.labels.cpu()[rows].tolist()})
         raise DataError(
             f"{int(rows.sum())} images of '{test.name}' show what '{auxiliary.name}' trains on under another name "
             f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''}). Drop those classes with drop_excluded."

@@ -10,6 +10,7 @@ from oodcore.errors import DataError, ScoreError
 from oodcore.evaluate.work import Work, bank_of, scores_of, spread_rows
 from oodcore.models import Network
 from oodcore.models.blocks import NormRatios, norm_ratios
+from oodcore.models.collect import device_of
 from oodcore.models.fingerprint import code_version, weights_hash
 from oodcore.panel import FittedPanel, Panel
 from oodcore.panel.members import needs, parsed
@@ -83,7 +84,7 @@ def fit_panel(
     _require_classes(bank, id_train, model)
     ratios = select_block(model, id_train, work) if any(_reads_block(name) for name in choice.names) else None
     panel = Panel({name: _configured(name, ratios) for name in choice.names})
-    fitted = panel.fit(bank, about=_about(model, id_train, calibration, choice, ratios))
+    fitted = panel.fit(bank.to(device_of(model)), about=_about(model, id_train, calibration, choice, ratios))
     return fitted.calibrate(scores_of(fitted, model, calibration, work)[0])
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oodcore.data import ImageSet
 from oodcore.models import Network
-from oodcore.models.collect import collect
+from oodcore.models.collect import collect, device_of
 from oodcore.panel import FittedPanel
 from oodcore.records import Bank
 
@@ -53,7 +53,7 @@ def bank_of(model: Network, images: ImageSet, work: Work) -> Bank:
 
 
 def scores_of(panel: FittedPanel, model: Network, images: ImageSet, work: Work | None = None) -> tuple[Scores, Bank]:
-    """Every score of every image, and the outputs that they were read from.
+    """Every score of every image, and the outputs that they were read from; computed where the network is, kept on CPU.
 
     Gradient scorers differentiate the network, so for them alone the images pass again.
 
@@ -64,7 +64,8 @@ def scores_of(panel: FittedPanel, model: Network, images: ImageSet, work: Work |
     panel.check(model)
     bank = bank_of(model, images, work)
     plain = [name for name in panel.names if name not in panel.gradient_names]
-    found = panel.subset(plain)(bank.outputs) if plain else {}
+    found = panel.subset(plain)(bank.outputs.to(device_of(model))) if plain else {}
+    found = {name: scores.cpu() for name, scores in found.items()}
     if panel.gradient_names:
         found |= _gradient_scores(panel.subset(panel.gradient_names), model, images, work)
     return {name: found[name] for name in panel.names}, bank
@@ -73,7 +74,7 @@ def scores_of(panel: FittedPanel, model: Network, images: ImageSet, work: Work |
 def _gradient_scores(panel: FittedPanel, model: Network, images: ImageSet, work: Work) -> Scores:
     tell, parts, done = work.telling(f"Differentiating {images.name}"), [], 0
     for batch in images.batches(work.batch_size, model.transform):
-        parts.append(panel.score(model, batch.images.to(next(model.parameters()).device)))
+        parts.append(panel.score(model, batch.images))
         done += len(batch.images)
         tell(done, len(images))
     return {name: torch.cat([part[name] for part in parts]).cpu() for name in panel.names}

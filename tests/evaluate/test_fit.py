@@ -139,3 +139,18 @@ def test_a_reference_holds_at_most_so_many_rows_from_all_over_the_set(model: Cla
 def test_rows_are_spread_evenly(n: int, most: int, rows: list[int]) -> None:
     found: Tensor = spread_rows(n, most)
     assert found.tolist() == rows
+
+
+@pytest.mark.gpu
+def test_fits_and_scores_are_computed_where_the_network_is(model: Classifier) -> None:
+    train, calibration, test = pictures(60, 1), pictures(40, 2), pictures(20, 3)
+    expected = scores_of(fit_panel(model, train, calibration, ["energy", "knn", "odin"]), model, test)[0]
+    model.to("cuda")
+    try:
+        panel = fit_panel(model, train, calibration, ["energy", "knn", "odin"])
+        assert panel.members["knn"].rows.device.type == "cuda"
+        found, _ = scores_of(panel, model, test)
+    finally:
+        model.to("cpu")
+    for name, scores in found.items():
+        torch.testing.assert_close(scores, expected[name], rtol=1e-2, atol=1e-2)
