@@ -53,7 +53,7 @@ class FittedPanel(Contents):
         return passes.from_images(self, model, images, batch_size)
 
     def check(self, model: nn.Module, /) -> None:
-        """Refuse a network with other weights than `about["weights"]` says, if it says.
+        """Refuse a network with other weights or another preprocessing than `about` says, if it says.
 
         Raises:
             ScoreError: they differ.
@@ -65,6 +65,11 @@ class FittedPanel(Contents):
             raise ScoreError(
                 f"This panel was fitted on a network with weights {expected[:12]}, and this one has {found[:12]}. "
                 "Fit a panel on this network, or load the weights that belong to it."
+            )
+        if changed := passes.changed_steps(model, self.about.get("preprocessing")):
+            raise ScoreError(
+                f"This panel was fitted on images prepared in another way: {changed}. Fit a panel with this "
+                "preprocessing, or load the network with its own."
             )
 
     def subset(self, names: Iterable[str], /) -> "FittedPanel":

@@ -79,6 +79,8 @@ def scored(name: str, member: Fitted, outputs: Outputs, /) -> Float64[Tensor, " 
             scores = member.to(outputs.logits.device)(outputs)
         except ScoreError as error:
             raise ScoreError(f"'{name}' cannot score these rows. {error}") from error
+        except (RuntimeError, IndexError) as error:  # statistics of other shapes, as from a file that was tampered with
+            raise ScoreError(f"'{name}' does not fit these rows. Fit the panel again. ({error})") from error
     if bool(scores.isfinite().all()):
         return scores
     rows = (~scores.isfinite()).nonzero().flatten().tolist()
@@ -115,6 +117,16 @@ def normalised(model: nn.Module, images: Num[Tensor, "n c h w"], /) -> Float[Ten
     if transform is None:
         raise ScoreError("This model has no `transform`, so it cannot be given pixels. Pass normalised images.")
     return transform.normalise(images)
+
+
+def changed_steps(model: nn.Module, expected: Mapping[str, Any] | None, /) -> str:
+    """`"size 32 then, 64 now"` where the model's preprocessing is not the expected one; empty where it is."""
+    transform = getattr(model, "transform", None)
+    if expected is None or transform is None:
+        return ""
+    found = transform.to_json()
+    differ = [name for name in expected if name != "assumed" and expected[name] != found.get(name)]
+    return ", ".join(f"{name} {expected[name]} then, {found.get(name)} now" for name in differ)
 
 
 def spread(model: nn.Module, images: Float[Tensor, "n c h w"], /) -> Float[Tensor, " c"]:

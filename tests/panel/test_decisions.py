@@ -1,5 +1,7 @@
 """Calibration belongs to the panel: thresholds, p-values and a decision in one line."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -57,3 +59,20 @@ def test_a_panel_of_other_weights_is_refused(setup) -> None:
         setup.net.fc.bias[0] += 1
     with pytest.raises(ScoreError, match="fitted on a network with weights"):
         panel.score(setup.net, setup.images)
+
+
+def test_a_panel_of_another_preprocessing_is_refused(setup) -> None:
+    about = {"preprocessing": setup.net.transform.to_json()}
+    panel = Panel(["energy"]).fit(setup.bank, about=about)
+    setup.net.transform = dataclasses.replace(setup.net.transform, assumed=True)
+    panel.score(setup.net, setup.images)
+    setup.net.transform = dataclasses.replace(setup.net.transform, std=(0.2, 0.25, 0.25))
+    with pytest.raises(ScoreError, match=r"prepared in another way: std \[0.2, 0.25, 0.5\] then"):
+        panel.score(setup.net, setup.images)
+
+
+def test_statistics_that_do_not_fit_the_rows_are_told(setup, outputs: Outputs) -> None:
+    panel = Panel(["mahalanobis"]).fit(setup.bank)
+    narrow = dataclasses.replace(panel.members["mahalanobis"], matrix=torch.zeros(3, 2, dtype=torch.float64))
+    with pytest.raises(ScoreError, match="'mahalanobis' does not fit these rows"):
+        dataclasses.replace(panel, members={"mahalanobis": narrow})(outputs)
