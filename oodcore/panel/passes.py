@@ -5,6 +5,7 @@ all, each gradient scorer adds a backward pass to the images and a forward pass 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Num
