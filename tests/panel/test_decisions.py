@@ -73,6 +73,7 @@ def test_a_panel_of_another_preprocessing_is_refused(setup) -> None:
 
 def test_statistics_that_do_not_fit_the_rows_are_told(setup, outputs: Outputs) -> None:
     panel = Panel(["mahalanobis"]).fit(setup.bank)
-    narrow = dataclasses.replace(panel.members["mahalanobis"], matrix=torch.zeros(3, 2, dtype=torch.float64))
+    member = panel.members["mahalanobis"]
+    narrow = dataclasses.replace(member, origin=torch.zeros(3, dtype=torch.float64), matrix=member.matrix[:3])
     with pytest.raises(ScoreError, match="'mahalanobis' does not fit these rows"):
         dataclasses.replace(panel, members={"mahalanobis": narrow})(outputs)
