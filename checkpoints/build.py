@@ -168,7 +168,7 @@ def main() -> None:
     prior = outlier_counts(collect(baseline.model.eval(), outliers))
     finish(BASELINE, baseline, prior)
     finish(EXPOSED, exposed(baseline, inliers, outliers), prior)
-    write_manifest(HERE)
+    write_manifest(HERE, BASELINE, EXPOSED)
 
 
 if __name__ == "__main__":
