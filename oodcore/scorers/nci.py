@@ -3,6 +3,7 @@
 Default `alpha` from OpenOOD at 13d8964, configs/postprocessors/nci.yml.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from oodcore.errors import ScoreError
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
 from oodcore.scorers._evidence import given
@@ -30,6 +32,10 @@ class NCI:
     info: ClassVar[Info] = Info(
         "NCI", ("logits", "features", "head"), "Liu & Qin, CVPR 2025, arXiv:2311.01479, eq. 7", fits=True
     )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < math.inf:
+            raise ScoreError(f"NCI needs a finite alpha of at least 0; got {self.alpha}.")
 
     def fit(self, bank: Evidence | None = None, /) -> "NCIFitted":
         return NCIFitted(self.alpha, given(bank).moments.mean, given(bank).head.weight.to(torch.float64, copy=True))

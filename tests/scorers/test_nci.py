@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from oodcore.errors import ScoreError
 from oodcore.records import Bank, Head, Outputs
 from oodcore.scorers.nci import NCI
 
@@ -57,3 +58,9 @@ def test_training_on_does_not_change_what_was_fitted() -> None:
     before = score(queries)
     bank.head.weight.zero_()
     assert torch.equal(score(queries), before)
+
+
+@pytest.mark.parametrize("alpha", [-1e-4, float("nan"), float("inf")])
+def test_a_weight_below_nothing_is_refused(alpha: float) -> None:
+    with pytest.raises(ScoreError, match="alpha of at least 0"):
+        NCI(alpha)
