@@ -22,7 +22,6 @@ from app.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
 from oodcore.checkpoint.card import CARD
 from oodcore.checkpoint.store import PANEL
-from oodcore.data import cache_folder, roots
 from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of
@@ -134,15 +133,13 @@ def halves(panel: FittedPanel) -> tuple[FittedPanel, FittedPanel]:
 def folders() -> dict[str, Path]:
     """Checkpoints of this server by name.
 
-    Drawn shapes come first, for they need no data; then the other shipped ones; then those in a folder `checkpoints`
-    where the server was started, in the data roots, and in the cache.
+    Shipped ones of drawn shapes come first, for they need no data; then the others in the order of `checkpoint.known`.
     """
-    names = sorted(checkpoint.shipped(), key=lambda name: not name.startswith(FIRST))
-    found = {name: checkpoint.folder_of(name) for name in names}
-    for root in (Path(), *roots(), cache_folder()):
-        for card in sorted(root.glob(f"checkpoints/*/{CARD}")):
-            found.setdefault(card.parent.name, card.parent)
-    return found
+    shipped = checkpoint.shipped()
+    found = checkpoint.known()
+    return {
+        name: found[name] for name in sorted(found, key=lambda name: not (name in shipped and name.startswith(FIRST)))
+    }
 
 
 def exhibit(folder: Path) -> Exhibit:

@@ -14,6 +14,7 @@ from app import charts, decisions, resources, samples, state, table, theme, widg
 from app.components.board import Card, Reference, Words, board
 from app.resources import Answer, Exhibit
 from app.samples import Picture
+from oodcore import checkpoint
 from oodcore.errors import OODError
 from oodcore.metrics import auroc
 
@@ -63,9 +64,10 @@ def chosen_checkpoint(place: DeltaGenerator, folders: dict[str, Path]) -> Exhibi
     name = place.selectbox(
         "Checkpoint",
         names,
+        format_func=lambda name: name if checkpoint.is_shipped(folders[name]) else f"{name} (own)",
         key=state.CHECKPOINT,
         bind="query-params",
-        help="Networks that ship with the app, and those imported with `ood checkpoints import`.",
+        help="Networks that ship with the app, and own ones, imported with `ood checkpoints import`.",
     )
     with st.spinner("Opening the checkpoint …"):
         return resources.exhibit(folders[name])

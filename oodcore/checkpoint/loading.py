@@ -1,4 +1,4 @@
-"""`oodcore.load`: a network from a shipped name, a folder, a file of weights, torchvision or timm."""
+"""`oodcore.load`: a network from a name, a folder, a file of weights, torchvision or timm."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from oodcore.checkpoint.card import CARD, Card, read_card
-from oodcore.checkpoint.store import MODEL, file_of, folder_of, save
+from oodcore.checkpoint.places import folder_of, shipped
+from oodcore.checkpoint.store import MODEL, file_of, save
 from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError
 from oodcore.models import Network, build
@@ -26,7 +27,7 @@ def load(
     """A network in eval mode, with `classes`, `transform`, `head`, `card` and `notes`.
 
     Args:
-        source: The name of a shipped checkpoint, a checkpoint folder, a file of weights (`.pt`, `.pth`, `.th`, `.bin`,
+        source: A name that `known` lists, a checkpoint folder, a file of weights (`.pt`, `.pth`, `.th`, `.bin`,
             `.ckpt`, `.safetensors`), `"torchvision:NAME"` or `"timm:NAME"`. The latter two download weights;
             `"timm:NAME?weights=none"` leaves them random, `"timm:NAME?weights=PATH"` takes them from a file.
         classes: Names of the logits, instead of the recorded or assumed ones.
@@ -43,9 +44,10 @@ def load(
                 f"The network has {len(model.classes)} outputs; {len(classes)} class names were given."
             )
         model.classes = tuple(classes)
+        model.notes = _without_assumed(model.notes, "`classes`")
     if preprocessing is not None:
         model.transform = preprocessing
-        model.notes = [note for note in model.notes if not ("Assumed:" in note and "`preprocessing`" in note)]
+        model.notes = _without_assumed(model.notes, "`preprocessing`")
     return model.eval()
 
 
@@ -66,11 +68,18 @@ def import_checkpoint(
     """
     if not name or name != Path(name).name or name.startswith("."):
         raise CheckpointError(f"'{name}' is no name for a checkpoint. Use letters, digits and dashes.")
+    if name in shipped():
+        raise CheckpointError(f"'{name}' is the name of a shipped checkpoint. Choose another one.")
     target = Path(folder) / name
     if target.exists():
         raise CheckpointError(f"'{target}' exists already. Choose another name, or remove it first.")
     model = load(source, classes=classes, preprocessing=preprocessing)
     return save(target, model, Card.of(model, title=title or name, licence=licence, parent=Path(source).name))
+
+
+def _without_assumed(notes: Sequence[str], argument: str) -> list[str]:
+    """What was given is no longer assumed."""
+    return [note for note in notes if not ("Assumed:" in note and argument in note)]
 
 
 def _load(source: Path | str) -> Network:
@@ -113,7 +122,8 @@ def _from_file(path: Path) -> Network:
     model.notes = found.notes
     if usual:
         model.notes.append(
-            f"The weights carry no class names. Assumed: those of {usual[0]}. Change them with `classes`."
+            f"The weights carry no class names. Assumed: those of {usual[0]}. "
+            "Change them with `classes`, or with --classes of `ood checkpoints import`."
         )
     return model
 

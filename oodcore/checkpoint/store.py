@@ -1,4 +1,4 @@
-"""Checkpoint folders: where they are, how they are written, and how their files are verified."""
+"""Checkpoint folders: how they are written, and how their files are verified."""
 
 import hashlib
 import json
@@ -11,16 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from oodcore.atomic import replacing
 from oodcore.checkpoint.card import CARD, Card, read_card, write_text
-from oodcore.errors import CheckpointError, UnknownNameError
+from oodcore.checkpoint.places import MANIFEST, folder_of, is_shipped, listed, manifest
+from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.weights_file import check_finite
-from oodcore.registry import did_you_mean
 
-__all__ = ["MODEL", "PANEL", "REFERENCE", "file_of", "folder_of", "save", "seal", "shipped", "write_manifest"]
+__all__ = ["MODEL", "PANEL", "REFERENCE", "file_of", "save", "seal", "write_manifest"]
 
 MODEL, PANEL, REFERENCE = "model.safetensors", "panel.safetensors", "reference.safetensors"
-MANIFEST = "MANIFEST.json"
-PACKAGE = Path(__file__).parents[1]
 
 
 @runtime_checkable
@@ -28,37 +26,6 @@ class Saves(Protocol):
     """A fitted panel, seen from here."""
 
     def save(self, path: Path, /) -> object: ...
-
-
-def shipped_root() -> Path:
-    """`checkpoints/` beside the package in the repository, `_shipped` inside it in a wheel."""
-    beside = PACKAGE.parent / "checkpoints"
-    return beside if beside.is_dir() else PACKAGE / "_shipped"
-
-
-def shipped() -> list[str]:
-    """Names of the checkpoints that come with this package, sorted."""
-    root = shipped_root()
-    return sorted(path.parent.name for path in root.glob(f"*/{CARD}")) if root.is_dir() else []
-
-
-def folder_of(source: Path | str) -> Path:
-    """The folder of a checkpoint, by path or by the name of a shipped one (`"NAME"` or `"checkpoints/NAME"`).
-
-    Raises:
-        CheckpointError: the folder has no card.
-        UnknownNameError: neither a folder nor a shipped name.
-    """
-    path = Path(source)
-    if path.is_dir():
-        if not (path / CARD).is_file():
-            raise CheckpointError(f"'{path}' is no checkpoint: it has no {CARD}.")
-        return path
-    name = str(source).removeprefix("checkpoints/").strip("/")
-    if name in shipped():
-        return shipped_root() / name
-    hint = f"There is no checkpoint '{source}'. Give a folder, a file of weights, 'torchvision:NAME' or 'timm:NAME'."
-    raise UnknownNameError(did_you_mean("checkpoint", name, shipped()) if shipped() else hint)
 
 
 def file_of(source: Path | str, name: str) -> Path | None:
@@ -76,8 +43,8 @@ def file_of(source: Path | str, name: str) -> Path | None:
     if not path.is_file():
         return None
     known = {} if name == CARD else dict(read_card(folder).sha256)
-    manifest = _manifest(folder.parent)
-    expected = [known.get(name), manifest.get(f"{folder.name}/{name}")]
+    recorded = manifest(folder.parent)
+    expected = [known.get(name), recorded.get(f"{folder.name}/{name}")]
     found = sha256(path)
     if any(hash_ is not None and hash_ != found for hash_ in expected):
         raise CheckpointError(
@@ -151,13 +118,19 @@ def seal(folder: Path | str, **changes: Any) -> Card:
     return card
 
 
-def write_manifest(root: Path | str) -> Path:
-    """`MANIFEST.json`: the sha256 of every file of every checkpoint in a folder."""
+def write_manifest(root: Path | str, *names: str) -> Path:
+    """`MANIFEST.json`: the sha256 of every file of the checkpoints that are shipped.
+
+    Args:
+        root: The folder of the checkpoints.
+        names: Which ones to list, besides those that are listed already and still there.
+    """
     root = Path(root)
     entries = {
-        f"{card.parent.name}/{file.name}": sha256(file)
-        for card in sorted(root.glob(f"*/{CARD}"))
-        for file in _files(card.parent)
+        f"{name}/{file.name}": sha256(file)
+        for name in sorted({*listed(root), *names})
+        if (root / name / CARD).is_file()
+        for file in _files(root / name)
     }
     write_text(root / MANIFEST, entries)
     return root / MANIFEST
@@ -177,20 +150,14 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in _files(folder) if path.name != CARD}
 
 
-def _manifest(root: Path) -> dict[str, str]:
-    path = root / MANIFEST
-    if not path.is_file():
-        return {}
-    try:
-        entries = json.loads(path.read_text("utf-8"))
-        return {str(key): str(value) for key, value in entries.items()}
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"'{path}' cannot be read: {error}.") from None
-
-
 def _refresh_manifest(folder: Path) -> None:
-    if (folder.parent / MANIFEST).is_file():
-        write_manifest(folder.parent)
+    """Of a shipped checkpoint only its own entries; a person's own checkpoint beside them is no part of it."""
+    if not is_shipped(folder):
+        return
+    root, name = folder.resolve().parent, folder.resolve().name
+    others = {entry: hash_ for entry, hash_ in manifest(root).items() if entry.partition("/")[0] != name}
+    own = {f"{name}/{file.name}": sha256(file) for file in _files(folder)}
+    write_text(root / MANIFEST, dict(sorted({**others, **own}.items())))
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -1,5 +1,6 @@
-"""`ood checkpoints`: what is shipped, what a card says, and weights from elsewhere."""
+"""`ood checkpoints`: which there are, what a card says, and weights from elsewhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,29 +20,32 @@ Triple = tuple[float, float, float]
 
 @checkpoints.command("list", epilog=examples("ood checkpoints list", "ood checkpoints list --folder runs --json"))
 def list_checkpoints(
-    folder: Annotated[Path | None, typer.Option("--folder", help="Also those in a folder of yours.")] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Also those in another folder of yours.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The shipped checkpoints, and those of a folder."""
-    found = [_line(place) for place in _places(folder)]
+    """The checkpoints that can be named: shipped ones, and your own in ./checkpoints, the data roots and the cache."""
+    found = list(_lines(_places(folder)))
     if as_json:
         show_json(found)
         return
     if not found:
-        remark("No checkpoints are shipped with this installation. `ood checkpoints import` brings in weights.")
+        remark("There are no checkpoints here. `ood checkpoints import` brings in weights.")
         return
     from rich.table import Table
 
-    table = Table("name", "architecture", "classes", "coding", "panel", "reference", "what", box=None, pad_edge=False)
+    heads = "name", "whose", "architecture", "classes", "coding", "panel", "reference", "what"
+    table = Table(*heads, box=None, pad_edge=False)
     for line in found:
         marks = ("yes" if line[part] else "no" for part in ("panel", "reference"))
-        table.add_row(line["name"], line["architecture"], str(line["classes"]), line["coding"], *marks, line["title"])
+        whose = "shipped" if line["shipped"] else "own"
+        about = line["architecture"], str(line["classes"]), line["coding"]
+        table.add_row(line["name"], whose, *about, *marks, line["title"])
     show(table)
 
 
 @checkpoints.command("show", epilog=examples("ood checkpoints show my-checkpoint", "ood checkpoints show NAME --json"))
 def show_checkpoint(
-    checkpoint: Annotated[str, typer.Argument(help="A shipped name or a checkpoint folder.")], as_json: Json = False
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint's name, or its folder.")], as_json: Json = False
 ) -> None:
     """Everything that a checkpoint's card says, and what its panel was fitted on; hashes are verified."""
     about = _described(checkpoint)
@@ -88,7 +92,16 @@ def import_weights(
     show(f"{made.architecture} with {len(made.classes)} classes: {path}")
     for note in made.notes:
         remark(note)
-    remark(f"Next: ood fit {path} --id NAME")
+    named = name if _named(name, path) else path
+    remark(f"Next: ood fit {named} --id SET (`ood data list` names the sets; a folder of images will do)")
+
+
+def _named(name: str, path: Path) -> bool:
+    """Whether the name alone finds what was just made."""
+    from oodcore.checkpoint import known
+
+    found = known().get(name)
+    return found is not None and found.resolve() == path.resolve()
 
 
 def _changed(assumed: "Preprocessing", given: dict[str, Any]) -> "Preprocessing | None":
@@ -116,24 +129,36 @@ def _classes(given: str | None) -> list[str] | None:
 
 
 def _places(folder: Path | None) -> list[Path]:
-    from oodcore.checkpoint import folder_of, shipped
+    from oodcore.checkpoint import known
     from oodcore.checkpoint.card import CARD
 
-    own: list[Path] = []
+    places = list(known().values())
     if folder is not None:
-        own = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
-        if not own:
+        there = sorted(path.parent for path in folder.glob(f"[!.]*/{CARD}"))
+        if not there:
             raise CheckpointError(f"'{folder}' holds no checkpoints: no folder in it has a {CARD}.")
-    return [*(folder_of(name) for name in shipped()), *own]
+        seen = {place.resolve() for place in places}
+        places += [place for place in there if place.resolve() not in seen]
+    return places
+
+
+def _lines(places: list[Path]) -> Iterator[dict[str, Any]]:
+    """One for each; a damaged card is told and does not hide the others."""
+    for place in places:
+        try:
+            yield _line(place)
+        except CheckpointError as error:
+            remark(str(error))
 
 
 def _line(place: Path) -> dict[str, Any]:
-    from oodcore.checkpoint import read_card
+    from oodcore.checkpoint import is_shipped, read_card
     from oodcore.checkpoint.store import PANEL, REFERENCE
 
     card = read_card(place)
     return {
         "name": place.name,
+        "shipped": is_shipped(place),
         "title": card.title,
         "architecture": card.architecture,
         "classes": len(card.classes),

@@ -39,7 +39,7 @@ def examined(root: Path | None) -> Report:
     from oodcore.data.catalogue import entries
     from oodcore.data.roots import cache_folder, roots
 
-    shipped, problems = _checkpoints()
+    checkpoints, problems = _checkpoints()
     return {
         "versions": versions(),
         "extras": {name: all(_version(part) for part in parts) for name, parts in EXTRAS.items()},
@@ -48,7 +48,7 @@ def examined(root: Path | None) -> Report:
         "roots": {str(folder.absolute()): folder.is_dir() for folder in roots(root)},
         "cache": str(cache_folder()),
         "sets": {known.name: known.present(root) for known in entries()},
-        "checkpoints": shipped,
+        "checkpoints": checkpoints,
         "problems": [*_imports(), *problems],
     }
 
@@ -76,17 +76,17 @@ def _imports() -> list[str]:
 
 
 def _checkpoints() -> tuple[dict[str, bool], list[str]]:
-    """Shipped checkpoints and whether their files have the recorded hashes."""
-    from oodcore.checkpoint import file_of, shipped
+    """Checkpoints that have a name here, and whether their files have the recorded hashes."""
+    from oodcore.checkpoint import file_of, known
     from oodcore.checkpoint.card import CARD
     from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE
 
     sound: dict[str, bool] = {}
     problems: list[str] = []
-    for name in shipped():
+    for name, folder in known().items():
         try:
             for part in (CARD, MODEL, PANEL, REFERENCE):
-                file_of(name, part)
+                file_of(folder, part)
             sound[name] = True
         except OODError as error:
             sound[name] = False

@@ -37,7 +37,7 @@ ACCEPT = 0.95
 
 
 def fit(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint folder, or a shipped name.")],
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint's name, or its folder.")],
     id_name: IdName,
     out: Annotated[
         Path | None, typer.Option("--out", help="A new checkpoint folder; else the same is completed.")
@@ -81,8 +81,9 @@ def fit(
 
 def _target(checkpoint: str, out: Path | None) -> Path:
     """Where the result goes, refused before any work."""
+    from oodcore.checkpoint import folder_of, is_shipped
     from oodcore.checkpoint.card import CARD
-    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE, folder_of, shipped_root
+    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE
 
     if Path(checkpoint).is_file() or ":" in checkpoint:
         raise CheckpointError(
@@ -93,8 +94,10 @@ def _target(checkpoint: str, out: Path | None) -> Path:
         if out.exists():
             raise CheckpointError(f"'{out}' exists already. Name a new folder with --out.")
         return out
-    if folder.resolve().parent == shipped_root().resolve():
-        raise CheckpointError(f"'{checkpoint}' is shipped and stays as it is. Name a folder for the result with --out.")
+    if is_shipped(folder):
+        raise CheckpointError(
+            f"'{checkpoint}' is shipped and stays as it is. Name a folder for the result, as --out checkpoints/NAME."
+        )
     own = {MODEL, PANEL, REFERENCE, CARD}
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
         raise CheckpointError(f"'{folder}' also holds {', '.join(foreign[:3])}; name a new folder with --out.")

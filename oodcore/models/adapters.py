@@ -17,6 +17,7 @@ from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError
 from oodcore.functional import feature_norm
 from oodcore.models.anatomy import Anatomy, Block, dissect
+from oodcore.models.foreign import CHANGE
 from oodcore.models.network import Network
 from oodcore.records import Head, Outputs
 
@@ -142,9 +143,8 @@ def adapt(
     model = Adapted(net, anatomy, name, count if classes is None else classes, transform)
     _check_head(model, noise.to(example))
     if transform.assumed:
-        model.notes.append(
-            f"Assumed: ImageNet's normalisation at {transform.size} pixels. Change it with `preprocessing`."
-        )
+        change = CHANGE if architecture else "Change it with `transform`."  # a module of one's own is not imported
+        model.notes.append(f"Assumed: ImageNet's normalisation at {transform.size} pixels. {change}")
     return model.eval()
 
 

@@ -16,7 +16,9 @@ from oodcore.errors import CheckpointError
 from oodcore.models.architectures import build
 from oodcore.models.skeleton import skeleton
 
-__all__ = ["Recognised", "recognise"]
+__all__ = ["CHANGE", "Recognised", "recognise"]
+
+CHANGE = "Change it with `preprocessing`, or with --mean and --std of `ood checkpoints import`."
 
 IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), assumed=True)
 ENERGY = Preprocessing(mean=CIFAR_MEAN, std=CIFAR_STD, assumed=True)
@@ -129,7 +131,7 @@ def recognise(tensors: Tensors, /) -> Recognised | None:
     notes = [
         f"Recognised as {architecture} with {outputs} outputs, in the layout of {layout.title}.",
         f"The weights carry no normalisation. Assumed: mean {_shown(transform.mean)} and std {_shown(transform.std)} "
-        f"({source}). Change it with `preprocessing`.",
+        f"({source}). {CHANGE}",
     ]
     if architecture == "resnet18" and layout.title != "this package":
         notes.append("The padding of the first convolution leaves no trace in the weights. Assumed: 1.")

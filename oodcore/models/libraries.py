@@ -16,7 +16,7 @@ from oodcore.data.transforms import Interpolation, Preprocessing
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models.adapters import IMAGENET, adapt
 from oodcore.models.class_lists import usual_classes
-from oodcore.models.foreign import compare
+from oodcore.models.foreign import CHANGE, compare
 from oodcore.models.network import Network
 from oodcore.models.skeleton import skeleton
 from oodcore.models.weights_file import read_weights
@@ -121,7 +121,7 @@ def _load_into(architecture: str, tensors: dict[str, Tensor], notes: list[str], 
     compare(tensors, net.state_dict(), architecture)
     net.load_state_dict(tensors)
     model.transform = replace(model.transform, assumed=True)
-    assumed = f"Assumed: mean and std of {architecture}'s own weights. Change it with `preprocessing`."
+    assumed = f"Assumed: mean and std of {architecture}'s own weights. {CHANGE}"
     model.notes = [*notes, *(note for note in model.notes if "random" not in note), assumed]
     return model
 

@@ -14,11 +14,13 @@ from oodcore.checkpoint import (
     file_of,
     folder_of,
     import_checkpoint,
+    is_shipped,
+    known,
+    places,
     read_card,
     save,
     seal,
     shipped,
-    store,
     write_manifest,
 )
 from oodcore.data.transforms import Preprocessing
@@ -133,7 +135,7 @@ def test_changed_weights_are_noticed(model: Classifier, tmp_path: Path) -> None:
 
 def test_a_manifest_covers_the_card(model: Classifier, tmp_path: Path) -> None:
     folder = save(tmp_path / "one", model, card_of(model))
-    write_manifest(tmp_path)
+    write_manifest(tmp_path, "one")
     card = read_card(folder)
     values = card.to_json() | {"classes": ["x", "y", "z"]}
     (folder / "card.json").write_text(json.dumps(values))
@@ -143,7 +145,7 @@ def test_a_manifest_covers_the_card(model: Classifier, tmp_path: Path) -> None:
 
 def test_sealing_takes_new_files_and_fields_in(model: Classifier, tmp_path: Path) -> None:
     folder = save(tmp_path / "one", model, card_of(model))
-    write_manifest(tmp_path)
+    write_manifest(tmp_path, "one")
     (folder / "panel.safetensors").write_bytes(b"panel")
     card = seal(folder, thresholds={"energy": {"threshold": -3.0}})
     assert set(card.sha256) == {"model.safetensors", "panel.safetensors"}
@@ -165,7 +167,8 @@ def test_shipped_checkpoints_are_found_by_name(
     model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path / "checkpoints" / "tiny", model, card_of(model))
-    monkeypatch.setattr(store, "PACKAGE", tmp_path / "oodcore")
+    write_manifest(tmp_path / "checkpoints", "tiny")
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "oodcore")
     assert shipped() == ["tiny"]
     monkeypatch.chdir("/")
     for source in ("tiny", "checkpoints/tiny"):
@@ -179,15 +182,59 @@ def test_a_wheel_carries_them_inside_the_package(
     model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path / "oodcore" / "_shipped" / "tiny", model, card_of(model))
-    monkeypatch.setattr(store, "PACKAGE", tmp_path / "oodcore")
+    write_manifest(tmp_path / "oodcore" / "_shipped", "tiny")
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "oodcore")
     assert shipped() == ["tiny"]
 
 
 def test_without_shipped_ones_the_ways_to_name_one_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PACKAGE", tmp_path / "oodcore")
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "oodcore")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OOD_CACHE", str(tmp_path / "cache"))
     assert shipped() == []
     with pytest.raises(UnknownNameError, match="a file of weights"):
         oodcore.load("tiny")
+
+
+def test_only_listed_checkpoints_are_shipped(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "checkpoints"
+    ours, own = (save(root / name, model, card_of(model)) for name in ("ours", "own"))
+    write_manifest(root, "ours")
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "oodcore")
+    monkeypatch.chdir(tmp_path)
+    assert shipped() == ["ours"]
+    assert list(known()) == ["ours", "own"]
+    assert (is_shipped(ours), is_shipped(own)) == (True, False)
+
+
+def test_own_checkpoints_are_found_in_the_folders_that_are_searched(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OOD_DATA", str(tmp_path / "sets"))
+    monkeypatch.setenv("OOD_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for place in ("here", "sets", "cache"):
+        save(tmp_path / place / "checkpoints" / f"in-{place}", model, card_of(model))
+        save(tmp_path / place / "checkpoints" / "same", model, card_of(model))
+        assert folder_of(f"in-{place}").samefile(tmp_path / place / "checkpoints" / f"in-{place}")
+    assert folder_of("same").samefile("checkpoints/same")
+
+
+def test_saving_beside_a_manifest_leaves_the_other_entries_alone(model: Classifier, tmp_path: Path) -> None:
+    save(tmp_path / "one", model, card_of(model))
+    manifest = write_manifest(tmp_path, "one")
+    before = manifest.read_bytes()
+    save(tmp_path / "two", model, card_of(model))
+    assert manifest.read_bytes() == before
+    write_manifest(tmp_path, "two")
+    flip_last_byte(tmp_path / "two" / "model.safetensors")
+    recorded = json.loads(manifest.read_text())
+    save(tmp_path / "one", model, card_of(model, parent="new"))
+    changed = {key for key, value in json.loads(manifest.read_text()).items() if value != recorded[key]}
+    assert {key.partition("/")[0] for key in changed} == {"one"}
 
 
 def write_card(folder: Path, text: str) -> Path:
