@@ -172,11 +172,14 @@ def small_bank(rows: int, dimensions: int, /) -> Finding | None:
 
 def unsure_preprocessing(used: Preprocessed, card: object | None = None, /) -> Finding | None:
     """OOD007: `used` was guessed, or differs from what the checkpoint's card asks for."""
-    advice = "Set mean, standard deviation, size and coding as in training: wrong ones shift every score."
+    advice = (
+        "Set mean, standard deviation, size and coding as in training, with `ood checkpoints import` or with "
+        "`preprocessing` in Python: wrong ones shift every score."
+    )
     if card is not None and used != card:
         return Finding("OOD007", "warning", f"Images were prepared as {used}, the card says {card}.", advice)
     if used.assumed:
-        return Finding("OOD007", "warning", f"The weights name no preprocessing; assumed: {used}.", advice)
+        return Finding("OOD007", "warning", f"The weights name no preprocessing: {used}.", advice)
     return None
 
 

@@ -52,7 +52,7 @@ def show_checkpoint(
     if as_json:
         show_json(about)
         return
-    for key, value in about.items():
+    for key, value in {**about, "notes": " ".join(about["notes"])}.items():
         if value not in (None, "", [], {}):
             show(f"{key:14}{_shown(value)}")
 

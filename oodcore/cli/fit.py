@@ -87,7 +87,7 @@ def _target(checkpoint: str, out: Path | None) -> Path:
 
     if Path(checkpoint).is_file() or ":" in checkpoint:
         raise CheckpointError(
-            f"'{checkpoint}' has no folder to keep a panel in. First: ood checkpoints import {checkpoint}"
+            f"'{checkpoint}' has no folder to keep a panel in. First: ood checkpoints import {checkpoint} --name NAME"
         )
     folder = folder_of(checkpoint)
     if out is not None:

@@ -44,7 +44,10 @@ def opened(source: str | None, device: "torch.device") -> Opened:
         for note in model.notes:
             remark(note)
     elif model.transform.assumed:
-        remark(f"The normalisation of {folder.name} was assumed on import; see `ood checkpoints show {source}`.")
+        remark(
+            f"The normalisation of {folder.name} was assumed on import (`ood checkpoints show {source}` tells it). "
+            "If it was trained with another, import it again with --mean and --std."
+        )
     return Opened(folder.name if folder else Path(source).stem, model, folder, _panel(folder))
 
 

@@ -73,6 +73,12 @@ class Preprocessing:
         if min(self.std) <= 0:
             raise DataError(f"The std must be above 0 in every channel; got {self.std}.")
 
+    def __str__(self) -> str:
+        """Every setting, for people."""
+        shorter = f" from a shorter side of {self.resize}" if self.resize else ""
+        size = f"{self.size} pixels{shorter}, {self.interpolation}, {self.coding}"
+        return f"mean {self.mean} and std {self.std}, {size}{', assumed' if self.assumed else ''}"
+
     def __call__(self, picture: Picture, coding: Coding = "lossless") -> Float32[Tensor, "*n 3 s s"]:
         """What goes into the network: `(3, s, s)` for one picture, `(n, 3, s, s)` for a batch."""
         return self.normalise(self.pixels(picture, coding))

@@ -52,6 +52,9 @@ def test_the_three_lines_of_the_readme_work_in_an_empty_folder(call: Call, world
     assert "checkpoints/mine" in fitted.stdout
     found = json.loads(done(call("score", world.photo, "--checkpoint", "mine", "--json")).stdout)
     assert found["checkpoint"] == "mine"
+    measured = done(call("evaluate", "mine", "--id", world.pets, "--ood", world.far, "--scorers", "energy"))
+    assert "std (0.229, 0.224, 0.225), 32 pixels, bicubic, lossless, assumed" in measured.stderr
+    assert "`ood checkpoints import`" in measured.stderr
     assert found["decides"] == "energy"
     assert found["photos"][0]["prediction"] in ("cat", "dog", "ship")
 
