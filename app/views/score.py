@@ -64,11 +64,12 @@ def chosen_checkpoint(place: DeltaGenerator, folders: dict[str, Path]) -> Exhibi
     name = place.selectbox(
         "Checkpoint",
         names,
-        format_func=lambda name: name if checkpoint.is_shipped(folders[name]) else f"{name} (own)",
         key=state.CHECKPOINT,
         bind="query-params",
         help="Networks that ship with the app, and own ones, imported with `ood checkpoints import`.",
     )
+    if not checkpoint.is_shipped(folders[name]):
+        place.caption("An own checkpoint, not one that ships with the app.")
     with st.spinner("Opening the checkpoint …"):
         return resources.exhibit(folders[name])
 

@@ -182,3 +182,12 @@ def test_an_unexpected_error_gives_a_reference_that_the_log_knows(caplog: pytest
     assert told is not None
     assert sentence.split("Reference ")[1][:6] in caplog.text
     assert st.__version__
+
+
+def test_an_own_checkpoint_is_marked(page: AppTest) -> None:
+    def marked() -> bool:
+        return any("An own checkpoint" in caption.value for caption in page.run().caption)
+
+    assert marked()
+    page.query_params["checkpoint"] = "shapes-resnet20w4"
+    assert not marked()
