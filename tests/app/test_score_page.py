@@ -184,10 +184,9 @@ def test_an_unexpected_error_gives_a_reference_that_the_log_knows(caplog: pytest
     assert st.__version__
 
 
-def test_an_own_checkpoint_is_marked(page: AppTest) -> None:
-    def marked() -> bool:
-        return any("An own checkpoint" in caption.value for caption in page.run().caption)
-
-    assert marked()
-    page.query_params["checkpoint"] = "shapes-resnet20w4"
-    assert not marked()
+@pytest.mark.parametrize(("name", "own"), [("tiny", True), ("shapes-resnet20w4", False)])
+def test_an_own_checkpoint_is_marked(page: AppTest, name: str, own: bool) -> None:
+    page.query_params["checkpoint"] = name
+    page.run()
+    assert page.selectbox(key="checkpoint").value == name
+    assert any("An own checkpoint" in caption.value for caption in page.caption) is own
