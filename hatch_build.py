@@ -1,16 +1,21 @@
 """The wheel carries the shipped checkpoints; an editable install reads them where they lie."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SHIPPED = {"checkpoints": "oodcore/_shipped"}
+SHIPPED, THERE = "checkpoints", "oodcore/_shipped"
 
 
 class ShipData(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds `SHIPPED` to standard wheels only."""
+    """Adds what `checkpoints/MANIFEST.json` lists, and nothing else of that folder, to standard wheels only."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if version == "standard":
-            build_data["force_include"] |= {str(Path(self.root) / here): there for here, there in SHIPPED.items()}
+        if version != "standard":
+            return
+        here = Path(self.root) / SHIPPED
+        listed = json.loads((here / "MANIFEST.json").read_text("utf-8"))
+        for name in ("MANIFEST.json", *listed):
+            build_data["force_include"][str(here / name)] = f"{THERE}/{name}"

@@ -7,6 +7,7 @@ to that bare pass is counted.
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,12 @@ def theirs(
         "ash_s": ASH(maps, head, variant="ash-s"),
         "scale": SCALE(maps, head),
     }
-    return {name: lambda d=detector: [d(batch) for batch in batches] for name, detector in detectors.items()}
+
+    def loop(detector: Callable[[Tensor], Tensor]) -> None:
+        for batch in batches:
+            detector(batch)
+
+    return {name: partial(loop, detector) for name, detector in detectors.items()}
 
 
 def measure(architecture: str, n: int, rivals: bool) -> None:
