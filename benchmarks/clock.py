@@ -8,14 +8,21 @@ from collections.abc import Callable, Iterable
 import torch
 
 
-def cpu_seconds(work: Callable[[], object], repeat: int = 1) -> float:
-    """Median CPU seconds of this process over `repeat` runs; unlike wall time it does not see the neighbours."""
-    times = []
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU seconds of this process; it still grows when neighbours share the caches and the memory."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def beside(work: Callable[[], object], baseline: Callable[[], object], repeat: int = 1) -> tuple[float, float]:
+    """CPU seconds and ratio, medians; each run stands between two of the baseline, so that drift cancels."""
+    costs, ratios = [], []
     for _ in range(repeat):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return sorted(times)[len(times) // 2]
+        before, cost, after = cpu_seconds(baseline), cpu_seconds(work), cpu_seconds(baseline)
+        costs.append(cost)
+        ratios.append(2 * cost / (before + after))
+    return sorted(costs)[repeat // 2], sorted(ratios)[repeat // 2]
 
 
 def machine() -> str:
