@@ -12,7 +12,7 @@ import typer
 from oodcore.cli.options import Data, data_root, examples
 from oodcore.errors import OODError
 
-INSTALL = "Install them with: pip install 'ood-explorer[app]'"
+INSTALL = "In the project's folder: pip install '.[app]'"
 EXAMPLES = examples(
     "ood app",
     "ood app --port 9000 --address 0.0.0.0 --no-browser   # for a class on one server",
@@ -51,6 +51,7 @@ def _settings(port: int, address: str, browser: bool) -> list[str]:
         f"--server.port={port}",
         f"--server.address={address}",
         f"--server.headless={'false' if browser else 'true'}",
+        "--server.showEmailPrompt=false",  # a first start would wait for an address at the terminal
     ]
 
 

@@ -98,7 +98,7 @@ def _print(found: Report) -> None:
     for name, installed in found["versions"].items():
         show(f"{name:16}{installed or 'not installed'}")
     for name, installed in found["extras"].items():
-        show(f"extra {name:10}{'installed' if installed else f'''pip install 'ood-explorer[{name}]' '''}")
+        show(f"extra {name:10}{'installed' if installed else f'''pip install '.[{name}]', in the project's folder '''}")
     show(f"{'devices':16}{', '.join(found['devices'])}; {found['threads']} threads")
     for folder, there in found["roots"].items():
         show(f"{'image sets in':16}{folder}{'' if there else ' (not there)'}")

@@ -189,7 +189,7 @@ def _timm(name: str, weights: str, classes: Classes) -> Network:
     try:
         import timm
     except ModuleNotFoundError:
-        raise CheckpointError(f"'timm:{name}' needs timm: pip install 'ood-explorer[timm]'.") from None
+        raise CheckpointError(f"'timm:{name}' needs timm: pip install timm.") from None
     if not timm.is_model(name.partition(".")[0]):
         raise UnknownNameError(_unknown("timm model", name, timm.list_models()))
     pretrained = weights != "none"

@@ -221,13 +221,18 @@ def test_app_becomes_the_server_with_our_settings(call: Call, world: Any, monkey
     assert call("app", "--port", 9001, "--address", "0.0.0.0", "--no-browser", "--data", world.root).exit_code == 0
     assert seen["c"][:4] == [sys.executable, "-m", "streamlit", "run"]
     assert Path(seen["c"][4]).name == "asgi.py"
-    assert seen["c"][5:] == ["--server.port=9001", "--server.address=0.0.0.0", "--server.headless=true"]
+    assert seen["c"][5:] == [
+        "--server.port=9001",
+        "--server.address=0.0.0.0",
+        "--server.headless=true",
+        "--server.showEmailPrompt=false",
+    ]
     assert seen["e"]["OOD_DATA"] == str(world.root)
 
 
 def test_app_says_how_to_install_the_pages(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oodcore.cli.app.find_spec", lambda name: None)
-    refused(call("app"), "pip install 'ood-explorer[app]'")
+    refused(call("app"), "pip install '.[app]'")
 
 
 @pytest.mark.parametrize(
