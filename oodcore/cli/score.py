@@ -170,6 +170,7 @@ def _result(
     decides = panel.names[0] if panel.names[0] in panel.calibrations else None
     return {
         "checkpoint": found.name,
+        "classes": list(found.model.classes),
         "preprocessing": found.model.transform.to_json(),
         "direction": "higher is more out-of-distribution",
         "accept": accept,
@@ -186,6 +187,9 @@ def _print(result: dict[str, Any]) -> None:
         show(_table(result["photos"]))
     if result["decides"] and result["photos"]:
         threshold = result["thresholds"][result["decides"]]
+        known = result["classes"]
+        some = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+        remark(f"{result['checkpoint']} knows {some}; anything else is out-of-distribution for it.")
         remark(f"OOD where {result['decides']} is above {threshold:.4g}. {result['guarantee']}")
 
 
