@@ -90,15 +90,17 @@ def test_a_closed_pipe_is_no_fault() -> None:
 
 def test_ctrl_c_ends_with_130_and_a_sentence(tmp_path: Path) -> None:
     code = (
-        "import typer, time\nfrom oodcore.cli.guard import Guarded\nprogram = typer.Typer(cls=Guarded)\n"
+        "import signal, typer, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell lets children ignore it
+        "from oodcore.cli.guard import Guarded\nprogram = typer.Typer(cls=Guarded)\n"
         "@program.callback()\ndef root(traceback: bool = False): ...\n"
         "@program.command()\ndef verb():\n    print('ready', flush=True)\n    time.sleep(30)\nprogram()"
     )
-    running = subprocess.Popen([sys.executable, "-c", code, "verb"], text=True, stdout=-1, stderr=-1)
-    assert running.stdout is not None
-    assert running.stdout.readline() == "ready\n"
-    time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=10)
+    with subprocess.Popen([sys.executable, "-c", code, "verb"], text=True, stdout=-1, stderr=-1) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=40)
     assert running.returncode == 130
     assert said == "Stopped. Nothing was half written.\n"
