@@ -80,27 +80,5 @@ def require_logit_scorer(name: str, *, also: tuple[Need, ...] = ()) -> None:
         )
 
 
-def require_percentile(percentile: float) -> None:
-    """Some of the features must remain.
-
-    Raises:
-        ScoreError: it is not at least 0 and below 100.
-    """
-    if not 0 <= percentile < 100:
-        raise ScoreError(f"percentile is the share to prune, from 0 to below 100; got {percentile}.")
-
-
-def largest(features: Float[Tensor, "n d"], percentile: float, /) -> Float64[Tensor, "n k"]:
-    """The features above a percentile of their own row, falling; one at least."""
-    d = features.shape[1]
-    return features.double().topk(max(1, d - round(d * percentile / 100)), dim=1).values
-
-
-def gain(features: Float64[Tensor, "n d"], strongest: Float64[Tensor, "n k"], /) -> Float64[Tensor, "n 1"]:
-    r"""$e^{s_1/s_2}$ from the sums of all and of the strongest features; 1 where the latter is not positive."""
-    all_of_it, most_of_it = features.sum(dim=1, keepdim=True), strongest.sum(dim=1, keepdim=True)
-    return (all_of_it / most_of_it).where(most_of_it > 0, 0).exp()
-
-
 def _replaced(outputs: Outputs, features: Float64[Tensor, "n d"], head: Head) -> Outputs:
     return outputs._replace(logits=head(features), features=features)

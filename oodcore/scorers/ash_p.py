@@ -1,7 +1,6 @@
 """Prune the weaker features of each row (Djurisic et al., ICLR 2023, arXiv:2209.09858): ASH-P."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float64
@@ -9,13 +8,13 @@ from torch import Tensor
 
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Info, scorers
-from oodcore.scorers._evidence import given
-from oodcore.scorers._shaping import Shaped, fit_then, largest, require_logit_scorer, require_percentile
+from oodcore.scorers._row_wise import RowWise, largest
+from oodcore.scorers._shaping import Shaped
 
 
 @scorers.register
 @dataclass(frozen=True, slots=True)
-class ASHP:
+class ASHP(RowWise):
     """Features below a percentile of their own row become 0, the others stay.
 
     Args:
@@ -23,20 +22,12 @@ class ASHP:
         then: The scorer of the new logits.
     """
 
-    percentile: float = 65.0
-    then: str = "energy"
     info: ClassVar[Info] = Info(
         "ASH-P", ("features", "head"), "Djurisic et al., ICLR 2023, arXiv:2209.09858", fits=True
     )
 
-    def __post_init__(self) -> None:
-        require_logit_scorer(self.then)
-        require_percentile(self.percentile)
-
     def fit(self, bank: Evidence | None = None, /) -> "ASHPFitted":
-        bank = given(bank)
-        then = fit_then(self.then, bank, bank.head, partial(pruned, percentile=self.percentile))
-        return ASHPFitted(bank.head, then, self.percentile)
+        return ASHPFitted(*self.learned(bank, pruned))
 
 
 @dataclass(frozen=True, slots=True)

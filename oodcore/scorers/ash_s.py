@@ -1,7 +1,6 @@
 """Prune the weaker features of each row and scale the others (Djurisic et al., ICLR 2023, arXiv:2209.09858): ASH-S."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float64
@@ -9,13 +8,13 @@ from torch import Tensor
 
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Info, scorers
-from oodcore.scorers._evidence import given
-from oodcore.scorers._shaping import Shaped, fit_then, gain, largest, require_logit_scorer, require_percentile
+from oodcore.scorers._row_wise import RowWise, gain, largest
+from oodcore.scorers._shaping import Shaped
 
 
 @scorers.register
 @dataclass(frozen=True, slots=True)
-class ASHS:
+class ASHS(RowWise):
     r"""Features below a percentile of their own row become 0, the others grow by $e^{s_1/s_2}$.
 
     $s_1$ and $s_2$ are the sums before and after pruning.
@@ -25,20 +24,12 @@ class ASHS:
         then: The scorer of the new logits.
     """
 
-    percentile: float = 65.0
-    then: str = "energy"
     info: ClassVar[Info] = Info(
         "ASH-S", ("features", "head"), "Djurisic et al., ICLR 2023, arXiv:2209.09858", fits=True
     )
 
-    def __post_init__(self) -> None:
-        require_logit_scorer(self.then)
-        require_percentile(self.percentile)
-
     def fit(self, bank: Evidence | None = None, /) -> "ASHSFitted":
-        bank = given(bank)
-        then = fit_then(self.then, bank, bank.head, partial(sharpened, percentile=self.percentile))
-        return ASHSFitted(bank.head, then, self.percentile)
+        return ASHSFitted(*self.learned(bank, sharpened))
 
 
 @dataclass(frozen=True, slots=True)

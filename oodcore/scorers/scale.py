@@ -1,7 +1,6 @@
 """Scale each row by how concentrated it is, prune nothing (Xu et al., ICLR 2024, arXiv:2310.00227)."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from jaxtyping import Float64
@@ -9,13 +8,13 @@ from torch import Tensor
 
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Info, scorers
-from oodcore.scorers._evidence import given
-from oodcore.scorers._shaping import Shaped, fit_then, gain, largest, require_logit_scorer, require_percentile
+from oodcore.scorers._row_wise import RowWise, gain, largest
+from oodcore.scorers._shaping import Shaped
 
 
 @scorers.register
 @dataclass(frozen=True, slots=True)
-class SCALE:
+class SCALE(RowWise):
     r"""$z \, e^{s_1/s_2}$, with $s_1$ the sum of the row and $s_2$ that of its features above a percentile.
 
     Args:
@@ -23,18 +22,10 @@ class SCALE:
         then: The scorer of the new logits.
     """
 
-    percentile: float = 65.0
-    then: str = "energy"
     info: ClassVar[Info] = Info("SCALE", ("features", "head"), "Xu et al., ICLR 2024, arXiv:2310.00227", fits=True)
 
-    def __post_init__(self) -> None:
-        require_logit_scorer(self.then)
-        require_percentile(self.percentile)
-
     def fit(self, bank: Evidence | None = None, /) -> "SCALEFitted":
-        bank = given(bank)
-        then = fit_then(self.then, bank, bank.head, partial(scaled, percentile=self.percentile))
-        return SCALEFitted(bank.head, then, self.percentile)
+        return SCALEFitted(*self.learned(bank, scaled))
 
 
 @dataclass(frozen=True, slots=True)
