@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from jaxtyping import Float64
 from torch import Tensor
@@ -35,7 +34,7 @@ class RowWise:
     ) -> tuple[Head, Fitted, float]:
         """Head, next scorer on the shaped bank, percentile: what the fitted step consists of."""
         bank = given(bank)
-        then = fit_then(self.then, bank, bank.head, partial(shape, percentile=self.percentile))
+        then = fit_then(self.then, bank, bank.head, lambda outputs: shape(outputs, self.percentile))
         return bank.head, then, self.percentile
 
 
