@@ -20,8 +20,7 @@ from app.decisions import Dial, dial
 from app.memory import Memory, Turns
 from app.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
-from oodcore.checkpoint.card import CARD
-from oodcore.checkpoint.store import PANEL
+from oodcore.checkpoint.layout import CARD, PANEL
 from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of

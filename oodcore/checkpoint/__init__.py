@@ -2,9 +2,9 @@
 
 from oodcore.checkpoint.card import Card, read_card
 from oodcore.checkpoint.loading import import_checkpoint, load
-from oodcore.checkpoint.places import folder_of, is_shipped, known, shipped
+from oodcore.checkpoint.places import file_of, folder_of, is_shipped, known, shipped
 from oodcore.checkpoint.reference import load_energies, load_prior, load_reference, save_reference
-from oodcore.checkpoint.store import file_of, save, seal, write_manifest
+from oodcore.checkpoint.store import save, seal, write_manifest
 
 __all__ = [
     "Card",

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from oodcore.atomic import replacing
+from oodcore.checkpoint.layout import CARD
 from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError, DataError
 from oodcore.models import Network
 
-__all__ = ["CARD", "Card", "read_card", "write_text"]
+__all__ = ["Card", "read_card", "write_text"]
 
-CARD = "card.json"
 LIBRARIES = ("ood-explorer", "torch", "torchvision", "timm", "numpy")
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from oodcore.checkpoint.card import CARD, Card, read_card
-from oodcore.checkpoint.places import folder_of, shipped
-from oodcore.checkpoint.store import MODEL, file_of, save
+from oodcore.checkpoint.card import Card, read_card
+from oodcore.checkpoint.layout import CARD, MODEL
+from oodcore.checkpoint.places import file_of, folder_of, shipped
+from oodcore.checkpoint.store import save
 from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError
 from oodcore.models import Network, build
@@ -19,6 +20,7 @@ from oodcore.models.weights_file import SUFFIXES, read_weights, strings
 __all__ = ["import_checkpoint", "load"]
 
 LIBRARIES = ("torchvision:", "timm:")
+CENTERS = ("projection", "centers")
 
 
 def load(
@@ -111,13 +113,14 @@ def _from_file(path: Path) -> Network:
     names = strings(about.get("classes"))
     if names and "architecture" in about:
         return _filled(about["architecture"], names, read_weights(path, stripped=False).tensors)
+    tensors, trained = _parted(tensors)
     found = recognise(tensors)
     if found is None:
         from oodcore.models.libraries import from_weights
 
         return from_weights(tensors, path)
     usual = usual_classes(found.outputs)
-    model = _filled(found.architecture, usual[1] if usual else found.outputs, found.tensors)
+    model = _filled(found.architecture, usual[1] if usual else found.outputs, {**found.tensors, **trained})
     model.transform = found.transform
     model.notes = found.notes
     if usual:
@@ -129,13 +132,24 @@ def _from_file(path: Path) -> Network:
 
 
 def _filled(architecture: str, classes: int | Sequence[str], tensors: dict[str, Tensor]) -> Network:
+    weights, trained = _parted(tensors)
     if architecture.startswith(LIBRARIES):
         from oodcore.models.libraries import from_name
 
         model = from_name(architecture, weights="none", classes=classes)
     else:
-        compare(tensors, skeleton(lambda: build(architecture, classes)), architecture)  # before memory is taken for it
+        compare(weights, skeleton(lambda: build(architecture, classes)), architecture)  # before memory is taken for it
         model = build(architecture, classes)
-    compare(tensors, model.state_dict(), architecture)
-    model.load_state_dict(tensors)
+    compare(weights, model.state_dict(), architecture)
+    model.load_state_dict(weights)
+    if trained:
+        model.attach_centers(**trained)
     return model.eval()
+
+
+def _parted(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The architecture's own weights, and the class centres with their projection where a file holds both."""
+    trained = {key: tensors[key] for key in CENTERS if key in tensors}
+    if len(trained) < len(CENTERS):
+        return tensors, {}
+    return {key: tensor for key, tensor in tensors.items() if key not in trained}, trained

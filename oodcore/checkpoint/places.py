@@ -1,14 +1,16 @@
-"""Where checkpoints are: the shipped ones, and a person's own. The command line and the pages both look here."""
+"""Where checkpoints and their files are: the shipped ones, and a person's own. Command line and pages look here."""
 
 import json
 from pathlib import Path
 
-from oodcore.checkpoint.card import CARD
+from oodcore.checkpoint.card import read_card
+from oodcore.checkpoint.layout import CARD
+from oodcore.data.archives import file_digest
 from oodcore.data.roots import cache_folder, roots
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.registry import did_you_mean
 
-__all__ = ["folder_of", "is_shipped", "known", "shipped"]
+__all__ = ["file_of", "folder_of", "is_shipped", "known", "shipped"]
 
 MANIFEST = "MANIFEST.json"
 FOLDER = "checkpoints"
@@ -57,6 +59,31 @@ def folder_of(source: Path | str) -> Path:
         raise CheckpointError(f"'{path}' is no checkpoint: it has no {CARD}.")
     hint = f"There is no checkpoint '{source}'. Give a folder, a file of weights, 'torchvision:NAME' or 'timm:NAME'."
     raise UnknownNameError(did_you_mean("checkpoint", name, list(places)) if places else hint)
+
+
+def file_of(source: Path | str, name: str) -> Path | None:
+    """A file of a checkpoint, after its hash was compared; None where the checkpoint has none.
+
+    Args:
+        source: As for `folder_of`.
+        name: As `"panel.safetensors"`.
+
+    Raises:
+        CheckpointError: the file is not the one that the card or the manifest names.
+    """
+    folder = folder_of(source)
+    path = folder / name
+    if not path.is_file():
+        return None
+    of_card = {} if name == CARD else dict(read_card(folder).sha256)
+    expected = [of_card.get(name), manifest(folder.parent).get(f"{folder.name}/{name}")]
+    found = file_digest(path)
+    if any(hash_ is not None and hash_ != found for hash_ in expected):
+        raise CheckpointError(
+            f"'{path}' was changed or damaged after it was saved: its sha256 is {found[:12]}…, not the recorded one. "
+            "Get the checkpoint again."
+        )
+    return path
 
 
 def manifest(root: Path) -> dict[str, str]:

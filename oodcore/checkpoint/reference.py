@@ -8,7 +8,8 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from oodcore.atomic import replacing
-from oodcore.checkpoint.store import REFERENCE, file_of
+from oodcore.checkpoint.layout import REFERENCE
+from oodcore.checkpoint.places import file_of
 from oodcore.errors import CheckpointError
 from oodcore.functional import free_energy
 from oodcore.records import Bank, Evidence, Head, Outputs
@@ -40,8 +41,10 @@ def save_reference(
         raise CheckpointError("A reference needs at least one set.")
     if wrong := [name for name in sets if "/" in name]:
         raise CheckpointError(f"Names of reference sets must not hold a slash: {wrong}.")
-    head = next(iter(sets.values())).head
-    tensors = {"head.weight": head.weight, "head.bias": head.bias}
+    first = next(iter(sets.values()))
+    tensors = {"head.weight": first.head.weight, "head.bias": first.head.bias}
+    if first.centers is not None:
+        tensors["centers"] = first.centers
     if prior is not None:
         tensors["prior"] = prior
     for name, evidence in sets.items():
@@ -105,7 +108,7 @@ def _kept(evidence: Evidence) -> dict[str, Tensor]:
 def _bank(name: str, tensors: Mapping[str, Tensor], head: Head) -> Bank:
     fields = {field: tensors.get(f"{name}/{field}") for field in Outputs._fields}
     whole = {field: tensor.float() for field, tensor in fields.items() if tensor is not None}
-    return Bank(Outputs(**whole), tensors[f"{name}/labels"], head)
+    return Bank(Outputs(**whole), tensors[f"{name}/labels"], head, tensors.get("centers"))
 
 
 def _half(tensor: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
-"""Checkpoint folders: how they are written, and how their files are verified."""
+"""Checkpoint folders: how they are written."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,15 +9,16 @@ from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
 from oodcore.atomic import replacing
-from oodcore.checkpoint.card import CARD, Card, read_card, write_text
-from oodcore.checkpoint.places import MANIFEST, folder_of, is_shipped, listed, manifest
+from oodcore.checkpoint.card import Card, read_card, write_text
+from oodcore.checkpoint.layout import CARD, MODEL, PANEL
+from oodcore.checkpoint.places import MANIFEST, is_shipped, listed, manifest
+from oodcore.checkpoint.reference import save_reference
+from oodcore.data.archives import file_digest
 from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.weights_file import check_finite
 
-__all__ = ["MODEL", "PANEL", "REFERENCE", "file_of", "save", "seal", "write_manifest"]
-
-MODEL, PANEL, REFERENCE = "model.safetensors", "panel.safetensors", "reference.safetensors"
+__all__ = ["save", "seal", "write_manifest"]
 
 
 @runtime_checkable
@@ -26,32 +26,6 @@ class Saves(Protocol):
     """A fitted panel, seen from here."""
 
     def save(self, path: Path, /) -> object: ...
-
-
-def file_of(source: Path | str, name: str) -> Path | None:
-    """A file of a checkpoint, after its hash was compared; None where the checkpoint has none.
-
-    Args:
-        source: As for `folder_of`.
-        name: As `"panel.safetensors"`.
-
-    Raises:
-        CheckpointError: the file is not the one that the card or the manifest names.
-    """
-    folder = folder_of(source)
-    path = folder / name
-    if not path.is_file():
-        return None
-    known = {} if name == CARD else dict(read_card(folder).sha256)
-    recorded = manifest(folder.parent)
-    expected = [known.get(name), recorded.get(f"{folder.name}/{name}")]
-    found = sha256(path)
-    if any(hash_ is not None and hash_ != found for hash_ in expected):
-        raise CheckpointError(
-            f"'{path}' was changed or damaged after it was saved: its sha256 is {found[:12]}…, not the recorded one. "
-            "Get the checkpoint again."
-        )
-    return path
 
 
 def save(
@@ -75,8 +49,6 @@ def save(
         CheckpointError: NaN in the weights, or an architecture that could not be built again.
     """
     from safetensors.torch import save_file
-
-    from oodcore.checkpoint.reference import save_reference
 
     if model.architecture.startswith("module:"):
         raise CheckpointError(
@@ -127,7 +99,7 @@ def write_manifest(root: Path | str, *names: str) -> Path:
     """
     root = Path(root)
     entries = {
-        f"{name}/{file.name}": sha256(file)
+        f"{name}/{file.name}": file_digest(file)
         for name in sorted({*listed(root), *names})
         if (root / name / CARD).is_file()
         for file in _files(root / name)
@@ -136,18 +108,12 @@ def write_manifest(root: Path | str, *names: str) -> Path:
     return root / MANIFEST
 
 
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {path.name: sha256(path) for path in _files(folder) if path.name != CARD}
+    return {path.name: file_digest(path) for path in _files(folder) if path.name != CARD}
 
 
 def _refresh_manifest(folder: Path) -> None:
@@ -156,7 +122,7 @@ def _refresh_manifest(folder: Path) -> None:
         return
     root, name = folder.resolve().parent, folder.resolve().name
     others = {entry: hash_ for entry, hash_ in manifest(root).items() if entry.partition("/")[0] != name}
-    own = {f"{name}/{file.name}": sha256(file) for file in _files(folder)}
+    own = {f"{name}/{file.name}": file_digest(file) for file in _files(folder)}
     write_text(root / MANIFEST, dict(sorted({**others, **own}.items())))
 
 

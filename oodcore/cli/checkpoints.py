@@ -130,7 +130,7 @@ def _classes(given: str | None) -> list[str] | None:
 
 def _places(folder: Path | None) -> list[Path]:
     from oodcore.checkpoint import known
-    from oodcore.checkpoint.card import CARD
+    from oodcore.checkpoint.layout import CARD
 
     places = list(known().values())
     if folder is not None:
@@ -153,7 +153,7 @@ def _lines(places: list[Path]) -> Iterator[dict[str, Any]]:
 
 def _line(place: Path) -> dict[str, Any]:
     from oodcore.checkpoint import is_shipped, read_card
-    from oodcore.checkpoint.store import PANEL, REFERENCE
+    from oodcore.checkpoint.layout import PANEL, REFERENCE
 
     card = read_card(place)
     return {
@@ -171,7 +171,7 @@ def _line(place: Path) -> dict[str, Any]:
 
 def _described(checkpoint: str) -> dict[str, Any]:
     from oodcore.checkpoint import file_of, read_card
-    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE
+    from oodcore.checkpoint.layout import MODEL, PANEL, REFERENCE
     from oodcore.panel import Panel
 
     folder = folder_behind(checkpoint)

@@ -78,8 +78,7 @@ def _imports() -> list[str]:
 def _checkpoints() -> tuple[dict[str, bool], list[str]]:
     """Checkpoints that have a name here, and whether their files have the recorded hashes."""
     from oodcore.checkpoint import file_of, known
-    from oodcore.checkpoint.card import CARD
-    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE
+    from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
 
     sound: dict[str, bool] = {}
     problems: list[str] = []

@@ -82,8 +82,7 @@ def fit(
 def _target(checkpoint: str, out: Path | None) -> Path:
     """Where the result goes, refused before any work."""
     from oodcore.checkpoint import folder_of, is_shipped
-    from oodcore.checkpoint.card import CARD
-    from oodcore.checkpoint.store import MODEL, PANEL, REFERENCE
+    from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
 
     if Path(checkpoint).is_file() or ":" in checkpoint:
         raise CheckpointError(

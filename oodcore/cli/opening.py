@@ -73,7 +73,8 @@ def folder_behind(source: str) -> Path | None:
 
 
 def _panel(folder: Path | None) -> "FittedPanel | None":
-    from oodcore.checkpoint.store import PANEL, file_of
+    from oodcore.checkpoint import file_of
+    from oodcore.checkpoint.layout import PANEL
     from oodcore.panel import Panel
 
     path = None if folder is None else file_of(folder, PANEL)
