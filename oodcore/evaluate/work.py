@@ -11,7 +11,7 @@ from torch import Tensor
 from oodcore.data import ImageSet
 from oodcore.models import Network
 from oodcore.models.collect import collect, device_of
-from oodcore.panel import FittedPanel
+from oodcore.panel import FittedPanel, passes
 from oodcore.records import Bank
 
 __all__ = ["Progress", "Scores", "Work", "bank_of", "scores_of", "spread_rows"]
@@ -72,9 +72,10 @@ def scores_of(panel: FittedPanel, model: Network, images: ImageSet, work: Work |
 
 
 def _gradient_scores(panel: FittedPanel, model: Network, images: ImageSet, work: Work) -> Scores:
+    """Of a network that was checked: hashing its weights anew for every batch would cost as much as a small pass."""
     tell, parts, done = work.telling(f"Differentiating {images.name}"), [], 0
     for batch in images.batches(work.batch_size, model.transform):
-        parts.append(panel.score(model, batch.images))
+        parts.append(passes.from_images(panel, model, batch.images, work.batch_size))
         done += len(batch.images)
         tell(done, len(images))
     return {name: torch.cat([part[name] for part in parts]).cpu() for name in panel.names}

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Num
 from torch import Tensor, nn
 
 from oodcore.errors import ScoreError, UnknownNameError
+from oodcore.models.fingerprint import weights_hash
 from oodcore.panel import passes
 from oodcore.panel.contents import Contents, Scores
 from oodcore.panel.file import save
@@ -58,8 +59,6 @@ class FittedPanel(Contents):
         Raises:
             ScoreError: they differ.
         """
-        from oodcore.models.fingerprint import weights_hash
-
         expected = self.about.get("weights")
         if expected is not None and (found := weights_hash(model)) != expected:
             raise ScoreError(
