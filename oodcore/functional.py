@@ -10,8 +10,20 @@ from torch.nn.functional import logsigmoid, normalize, one_hot
 
 from oodcore.errors import ScoreError
 
-__all__ = ["cluster_focal", "feature_norm", "free_energy", "jsd_to_uniform"]
+__all__ = [
+    "Distance",
+    "Reading",
+    "cluster_focal",
+    "feature_norm",
+    "free_energy",
+    "jsd_to_uniform",
+    "representation_score",
+    "squared_distances",
+    "wide",
+]
 
+Distance = Literal["cosine", "euclidean"]
+Reading = Literal["A", "B", "C"]
 SIMILARITY_SCALE, SIMILARITY_SHIFT = 10.0, 0.5  # of reading C of the cluster focal loss
 
 
@@ -26,8 +38,7 @@ def jsd_to_uniform(logits: Float[Tensor, "*rows k"], temperature: float = 1.0) -
     In log space and at least float32: the probability form gives NaN once a probability underflows.
     Clamped at 0, below which rounding leads near-uniform rows (Grcić et al., arXiv:2112.12833).
     """
-    if logits.dtype in (torch.float16, torch.bfloat16):
-        logits = logits.float()
+    logits = wide(logits)
     log_p = (logits / temperature).log_softmax(dim=-1)
     log_u = -math.log(logits.shape[-1])
     log_m = torch.logaddexp(log_p, log_p.new_tensor(log_u)) - math.log(2)
@@ -48,8 +59,8 @@ def cluster_focal(
     labels: Int[Tensor, " n"],
     centers: Float[Tensor, "k m"],
     *,
-    reading: Literal["A", "B", "C"] = "A",
-    distance: Literal["cosine", "euclidean"] = "cosine",
+    reading: Reading = "A",
+    distance: Distance = "cosine",
     temperature: float = 0.1,
     gamma: float = 2.0,
     pull: float = 0.5,
@@ -83,12 +94,12 @@ def cluster_focal(
             f"temperature must be above 0, gamma and pull at least 0; got {temperature}, {gamma} and {pull}."
         )
     with torch.autocast(embeddings.device.type, enabled=False):
-        rows, means = _wide(embeddings), _wide(centers)
+        rows, means = wide(embeddings), wide(centers)
         if not len(rows):
             return 0 * (rows.sum() + means.sum())
         if reading == "C":
             return _one_against_all(rows, labels, means, distance, gamma)
-        gaps = _squared_distances(rows, means, distance)
+        gaps = squared_distances(rows, means, distance)
         own = gaps.gather(1, labels[:, None].long())
         log_q = (-gaps / temperature).log_softmax(dim=1).gather(1, labels[:, None].long())
         weight = _focus(log_q, gamma)
@@ -99,22 +110,51 @@ def cluster_focal(
     raise ScoreError(f"reading must be 'A', 'B' or 'C'; got {reading!r}.")
 
 
-def _wide(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+def representation_score(
+    embeddings: Float[Tensor, "n m"],
+    centers: Float[Tensor, "k m"],
+    *,
+    distance: Distance = "cosine",
+    temperature: float = 0.1,
+) -> Float[Tensor, " n"]:
+    r"""$R(x) = -\tau \log\sum_k e^{-D_k/\tau}$, a free energy over class centres; LOW is in-distribution.
+
+    A soft minimum: at most the distance to the nearest centre, and that distance as τ goes to 0. In at least float32,
+    autocast or not. Reconstructed, not published (Joshi et al., arXiv:2208.10787).
+
+    Args:
+        embeddings: One per row.
+        centers: One per class, in the embeddings' space.
+        distance: As in `cluster_focal`.
+        temperature: $\tau > 0$.
+
+    Raises:
+        ScoreError: an unknown distance.
+    """
+    with torch.autocast(embeddings.device.type, enabled=False):
+        return free_energy(-squared_distances(wide(embeddings), wide(centers), distance), temperature)
 
 
-def _cosines(rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"]) -> Float[Tensor, "n k"]:
-    return normalize(rows, dim=1, eps=1e-6) @ normalize(centers, dim=1, eps=1e-6).mT
+def squared_distances(rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"], distance: str) -> Float[Tensor, "n k"]:
+    r"""$2 - 2\cos$ in [0, 4], or the squared Euclidean distance without the cancellation that products would bring.
 
-
-def _squared_distances(
-    rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"], distance: str
-) -> Float[Tensor, "n k"]:
+    Raises:
+        ScoreError: an unknown distance.
+    """
     if distance == "cosine":
         return (2 - 2 * _cosines(rows, centers)).clamp(0, 4)
     if distance == "euclidean":
         return torch.cdist(rows, centers, compute_mode="donot_use_mm_for_euclid_dist").square()
     raise ScoreError(f"distance must be 'cosine' or 'euclidean'; got {distance!r}.")
+
+
+def wide(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Half precision as float32; the rest as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def _cosines(rows: Float[Tensor, "n m"], centers: Float[Tensor, "k m"]) -> Float[Tensor, "n k"]:
+    return normalize(rows, dim=1, eps=1e-6) @ normalize(centers, dim=1, eps=1e-6).mT
 
 
 def _focus(log_p: Float[Tensor, "*rows"], gamma: float) -> Float[Tensor, "*rows"]:

@@ -113,8 +113,8 @@ def _from_file(path: Path) -> Network:
     names = strings(about.get("classes"))
     if names and "architecture" in about:
         return _filled(about["architecture"], names, read_weights(path, stripped=False).tensors)
-    tensors, trained = _parted(tensors)
-    found = recognise(tensors)
+    weights, trained = _parted(tensors)
+    found = recognise(weights)
     if found is None:
         from oodcore.models.libraries import from_weights
 

@@ -110,7 +110,8 @@ class Adapted(Network):
         if features is None:
             raise CheckpointError(f"The head '{self.head_name}' was not called in this forward pass.")
         stacked = None if found is None else torch.stack([found[index] for index in range(len(found))], dim=1)
-        return Outputs(logits, features.flatten(1), stacked)
+        features = features.flatten(1)
+        return Outputs(logits, features, stacked, self.embed(features))
 
 
 def adapt(

@@ -56,4 +56,5 @@ class Classifier(Network):
             if norms:  # at once: a later in-place ReLU may overwrite the maps
                 found.append(feature_norm(maps))
         features = self.tail(maps)
-        return Outputs(self.fc(features), features, torch.stack(found, dim=1) if norms else None)
+        stacked = torch.stack(found, dim=1) if norms else None
+        return Outputs(self.fc(features), features, stacked, self.embed(features))

@@ -48,7 +48,7 @@ class Dense(Network):
 
     def forward(self, images: Float[Tensor, "n 3 h w"], *, norms: bool = False) -> Outputs:
         features = rows(self._features(images))
-        return Outputs(F.linear(features, *self._last()), features)
+        return Outputs(F.linear(features, *self._last()), features, None, self.embed(features))
 
     def maps(self, scores: Float[Tensor, " n"], images: Float[Tensor, "b 3 h w"], /) -> Float[Tensor, "b h w"]:
         """One score per row → one per pixel of the images that the rows came from, enlarged bilinearly."""

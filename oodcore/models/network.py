@@ -6,8 +6,10 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from oodcore.data.transforms import Preprocessing
+from oodcore.errors import CheckpointError
 from oodcore.records import Head, Outputs
 
 __all__ = ["Network", "class_names"]
@@ -16,12 +18,18 @@ __all__ = ["Network", "class_names"]
 class Network(nn.Module):
     """Normalised images → `Outputs`.
 
+    A network that was trained with class centres carries them, as `centers` (k, m), and the `projection` (m, d) that
+    makes embeddings of its features; both are None elsewhere.
+
     Args:
         architecture: Name by which `oodcore.models.build` makes it again.
         classes: Names of the logits, or how many.
         block_names: One per column of `Outputs.norms`.
         transform: What turns a picture into this network's input.
     """
+
+    projection: Float[Tensor, "m d"] | None
+    centers: Float[Tensor, "k m"] | None
 
     def __init__(
         self,
@@ -39,15 +47,41 @@ class Network(nn.Module):
         """Sentences about what was recognised or assumed."""
         self.card: Any = None
         """The `oodcore.checkpoint.Card` that it was loaded with."""
+        self.register_buffer("projection", None)
+        self.register_buffer("centers", None)
 
     @property
     @abstractmethod
     def head(self) -> Head:
         """The last linear layer, cut from the autograd graph; it shares memory with the weights."""
 
+    def attach_centers(self, projection: Float[Tensor, "m d"], centers: Float[Tensor, "k m"]) -> None:
+        """From now on `Outputs.embeddings` are the projected features; saved with the weights, not trained.
+
+        Args:
+            projection: Linear map of the penultimate features; copied.
+            centers: One per class, in the embeddings' space; copied.
+
+        Raises:
+            CheckpointError: shapes that do not belong to this network.
+        """
+        weight = self.head.weight
+        k, d = weight.shape
+        if projection.ndim != 2 or projection.shape[1] != d or centers.shape != (k, len(projection)):
+            raise CheckpointError(
+                f"Class centres of a network with {k} classes and {d} features need a projection of shape (m, {d}) and "
+                f"centres of shape ({k}, m); got {tuple(projection.shape)} and {tuple(centers.shape)}."
+            )
+        self.projection = projection.detach().to(weight, copy=True)
+        self.centers = centers.detach().to(weight, copy=True)
+
+    def embed(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n m"] | None:
+        """Where class centres are attached, the projected features."""
+        return None if self.projection is None else linear(features, self.projection)
+
     @abstractmethod
     def forward(self, images: Float[Tensor, "n 3 h w"], *, norms: bool = False) -> Outputs:
-        """Normalised images → logits, penultimate features and, where asked, one FeatureNorm per block."""
+        """Normalised images → logits, features, embeddings with centres attached, a FeatureNorm per block if asked."""
 
 
 def class_names(classes: int | Sequence[str]) -> tuple[str, ...]:

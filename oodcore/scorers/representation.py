@@ -5,20 +5,17 @@ with centres.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from oodcore.errors import ScoreError
-from oodcore.functional import free_energy
+from oodcore.functional import Distance, representation_score
 from oodcore.records import Evidence, Outputs
 from oodcore.scorers import Fitted, Info, scorers
 from oodcore.scorers._evidence import given
 from oodcore.scorers._softmax import require_temperature
-
-Distance = Literal["cosine", "euclidean"]
 
 
 @scorers.register
@@ -62,13 +59,6 @@ class RepresentationFitted(Fitted):
     def __call__(self, outputs: Outputs, /) -> Float[Tensor, " n"]:
         if outputs.embeddings is None:
             raise ScoreError("The representation score reads embeddings, and these outputs carry none.")
-        points, centers = outputs.embeddings.double(), self.centers
-        if self.distance == "cosine":
-            points, centers = normalize(points, dim=1), normalize(centers, dim=1)
-        return free_energy(-squared_distances(points, centers), self.temperature)
-
-
-def squared_distances(points: Float64[Tensor, "n m"], centers: Float64[Tensor, "k m"], /) -> Float64[Tensor, "n k"]:
-    """By products, which need no n x k x m values; never below 0."""
-    squares = points.square().sum(dim=1)[:, None] + centers.square().sum(dim=1)
-    return (squares - 2 * points @ centers.mT).clamp_min(0)
+        return representation_score(
+            outputs.embeddings.double(), self.centers, distance=self.distance, temperature=self.temperature
+        )
