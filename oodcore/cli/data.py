@@ -1,5 +1,6 @@
 """`ood data`: the catalogue of image sets, what is here, how to get the rest, and whether it is sound."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,7 @@ from oodcore.errors import OODError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from oodcore.data import ImageSet
-    from oodcore.data.entry import Entry
+    from oodcore.data import Checked, Entry
 
 data = typer.Typer(no_args_is_help=True, help="List, get, check and show image sets.")
 Names = Annotated[list[str], typer.Argument(help="Names that `ood data list` shows, or folders and files of your own.")]
@@ -61,21 +61,26 @@ def get(names: Names, root: Data = None) -> None:
 
 @data.command(epilog=examples("ood data check cifar10-clean", "ood data check ~/photos --json"))
 def check(names: Names, root: Data = None, as_json: Json = False) -> None:
-    """Read every image of a set: counts, empty classes, images that occur twice or in two splits."""
+    """Read every image of a set: counts, empty classes, broken images, images that occur twice or in two splits."""
+    from oodcore.data import check as checked
+
     folder = data_root(root)
-    found: list[dict[str, Any]] = []
-    failed = 0
+    found: list[Checked] = []
+    problems: list[str] = []
     for name in names:
         try:
-            found += _examined(name, folder)
+            with progress() as tell:
+                found += checked(name, folder, partial(tell, f"Reading {name}"))
         except OODError as error:
-            failed += 1
-            say(str(error))
+            problems.append(str(error))
+    problems += [sentence for part in found for sentence in part.broken]
     if as_json:
-        show_json(found)
+        show_json([_line(part) for part in found])
     else:
         show(_table(found))
-    if failed:
+    for problem in problems:
+        say(problem)
+    if problems:
         raise typer.Exit(BAD_INPUT)
 
 
@@ -112,60 +117,17 @@ def described(known: "Entry", root: Path | None) -> dict[str, Any]:
     }
 
 
-def _splits(name: str, root: Path | None) -> list[str]:
-    """Those of the catalogue that do not repeat others; a folder's own, with the whole training part in one."""
-    from oodcore.data.catalogue import entries, entry
-    from oodcore.data.entry import FULL_TRAIN
-    from oodcore.data.folders import split_folders
-
-    path = Path(name).expanduser()
-    if name not in {known.name for known in entries()} and path.exists():
-        parts = split_folders(path) if path.is_dir() else ()
-        divides = "calibration" not in parts
-        return [FULL_TRAIN if part == "train" and divides else part for part in parts] or ["all"]
-    return [split for split in entry(name).splits if split != FULL_TRAIN]
+def _line(part: "Checked") -> dict[str, Any]:
+    return {**asdict(part), "doubles": len(part.doubles)}
 
 
-def _examined(name: str, root: Path | None) -> list[dict[str, Any]]:
-    """One line per split."""
-    from oodcore.data.catalogue import open_set
-
-    lines: list[dict[str, Any]] = []
-    seen: dict[str, str] = {}
-    for split in _splits(name, root):
-        with progress() as tell:
-            images = open_set(name, split, root, partial(tell, f"Reading {name}"))
-        lines.append(_line(images, split, seen))
-        seen |= dict.fromkeys(images.fingerprints, split)
-    return lines
-
-
-def _line(images: "ImageSet", split: str, seen: dict[str, str]) -> dict[str, Any]:
-    own = images.fingerprints
-    return {
-        "name": images.name,
-        "split": split,
-        "images": len(images),
-        "classes": len(images.classes),
-        "smallest_class": min(images.counts.values(), default=0),
-        "empty_classes": [name for name, count in images.counts.items() if count == 0],
-        "doubles": len(own) - len(set(own)),
-        "also_in": {other: count for other in dict.fromkeys(seen.values()) if (count := _shared(own, seen, other))},
-        "coding": images.coding,
-        "digest": images.digest,
-    }
-
-
-def _shared(own: tuple[str, ...], seen: dict[str, str], split: str) -> int:
-    return sum(seen.get(fingerprint) == split for fingerprint in own)
-
-
-def _table(lines: list[dict[str, Any]]) -> "Table":
+def _table(parts: list["Checked"]) -> "Table":
     from rich.table import Table
 
-    table = Table("name", "split", "images", "classes", "smallest class", "doubles", "also in", "digest", box=None)
-    for line in lines:
-        also = ", ".join(f"{split}: {count}" for split, count in line["also_in"].items()) or "-"
-        numbers = (str(line[key]) for key in ("images", "classes", "smallest_class", "doubles"))
-        table.add_row(line["name"], line["split"], *numbers, also, line["digest"][:12])
+    numbers = "images", "broken", "classes", "smallest class", "doubles"
+    table = Table("name", "split", *numbers, "also in", "digest", box=None)
+    for part in parts:
+        also = ", ".join(f"{split}: {count}" for split, count in part.also_in.items()) or "-"
+        counts = part.images, len(part.broken), part.classes, part.smallest_class, len(part.doubles)
+        table.add_row(part.name, part.split, *map(str, counts), also, part.digest[:12])
     return table

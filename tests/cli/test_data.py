@@ -77,6 +77,18 @@ def test_check_goes_on_after_a_set_that_cannot_be_read(tmp_path: Path) -> None:
     assert "2" in result.stdout
 
 
+def test_check_tells_every_broken_file_and_counts_the_rest(tmp_path: Path) -> None:
+    own = photos(tmp_path / "own", {"a": [1, 2, 3], "b": [4]})
+    for name in ("a/0.png", "b/0.png"):
+        (own / name).write_bytes(b"no picture")
+    result = run.invoke(ood, ["data", "check", str(own), "--json"])
+    assert result.exit_code == 2
+    first, second = result.stderr.splitlines()
+    assert ("a/0.png" in first, "b/0.png" in second) == (True, True)
+    (line,) = json.loads(result.stdout)
+    assert (line["images"], len(line["broken"])) == (2, 2)
+
+
 def test_a_root_that_is_no_folder_is_told() -> None:
     result = run.invoke(ood, ["data", "list", "--data", "/no/such"])
     assert (result.exit_code, result.stdout) == (2, "")
