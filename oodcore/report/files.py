@@ -86,7 +86,6 @@ def _row(entry: dict[str, Any]) -> Row:
         values={name: float(value) for name, value in entry["values"].items()},
         convention=Convention(**entry["convention"]),
         intervals={name: Interval(**ends) for name, ends in entry["intervals"].items()},
-        seconds=None if entry["seconds"] is None else float(entry["seconds"]),
         findings=tuple(Finding(**finding) for finding in entry["findings"]),
     )
 
@@ -107,4 +106,4 @@ def _flat(row: Row) -> dict[str, str | float | int | None]:
         line[column] = value
         if name in row.intervals:
             line[f"{column}_low"], line[f"{column}_high"] = row.intervals[name].low, row.intervals[name].high
-    return {**line, "seconds": row.seconds, "findings": " ".join(finding.code for finding in row.findings)}
+    return {**line, "findings": " ".join(finding.code for finding in row.findings)}

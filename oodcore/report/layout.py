@@ -28,11 +28,11 @@ class Line(NamedTuple):
     metrics: tuple[str, ...]
     convention: Convention
     cells: Mapping[str, str]  # column key to per cent
-    ends: tuple[str, str]  # seconds, finding codes
+    notes: str  # finding codes
 
 
 NAMES = ("Checkpoint", "Scorer")
-ENDS = ("Seconds", "Notes")
+NOTES = "Notes"
 
 
 def of_row(row: Row, /) -> Line:
@@ -41,9 +41,8 @@ def of_row(row: Row, /) -> Line:
     cells = {
         columns.key(name, row.convention): _cell(value, row.intervals.get(name)) for name, value in row.values.items()
     }
-    seconds = "" if row.seconds is None else f"{row.seconds:.2f}"
     codes = " ".join(sorted({finding.code for finding in row.findings}))
-    return Line(section, (row.checkpoint, row.scorer), tuple(row.values), row.convention, cells, (seconds, codes))
+    return Line(section, (row.checkpoint, row.scorer), tuple(row.values), row.convention, cells, codes)
 
 
 def of_mean(mean: Mean, /) -> Line:
@@ -52,7 +51,7 @@ def of_mean(mean: Mean, /) -> Line:
     share = low if low == high else f"{low} to {high}"
     section = f"{mean.id_set}, {mean.label} ({', '.join(row.ood_set for row in mean.rows)}): {share} OOD"
     cells = {columns.key(name, mean.convention): _cell(value, None) for name, value in mean.values.items()}
-    return Line(section, (mean.checkpoint, mean.scorer), tuple(mean.values), mean.convention, cells, ("", ""))
+    return Line(section, (mean.checkpoint, mean.scorer), tuple(mean.values), mean.convention, cells, "")
 
 
 def rich_tables(lines: list[Line], metrics: Iterable[str] | None) -> Group:
@@ -62,8 +61,8 @@ def rich_tables(lines: list[Line], metrics: Iterable[str] | None) -> Group:
     for title, section in _sections(lines).items():
         table = Table(title=Text(title), title_justify="left")
         chosen = _columns(section, wanted)
-        for heading in (*NAMES, *_headings(chosen), *ENDS):
-            table.add_column(Text(heading), justify="left" if heading in (*NAMES, *ENDS) else "right")
+        for heading in (*NAMES, *_headings(chosen), NOTES):
+            table.add_column(Text(heading), justify="left" if heading in (*NAMES, NOTES) else "right")
         for line in section:
             table.add_row(*(Text(cell) for cell in _texts(line, chosen)))
         parts.append(table)
@@ -106,7 +105,7 @@ def _headings(chosen: Mapping[str, str]) -> list[str]:
 
 
 def _texts(line: Line, chosen: Mapping[str, str]) -> list[str]:
-    return [*line.names, *(line.cells.get(key, "") for key in chosen), *line.ends]
+    return [*line.names, *(line.cells.get(key, "") for key in chosen), line.notes]
 
 
 def _cell(value: float, interval: Interval | None) -> str:
@@ -117,8 +116,8 @@ def _cell(value: float, interval: Interval | None) -> str:
 
 def _markdown_table(lines: list[Line], wanted: set[str] | None) -> str:
     chosen = _columns(lines, wanted)
-    head = [*NAMES, *_headings(chosen), *ENDS]
-    rules = ["---"] * len(NAMES) + ["--:"] * len(chosen) + ["---"] * len(ENDS)
+    head = [*NAMES, *_headings(chosen), NOTES]
+    rules = ["---"] * len(NAMES) + ["--:"] * len(chosen) + ["---"]
     return "\n".join(_bar(cells) for cells in (head, rules, *(_texts(line, chosen) for line in lines)))
 
 

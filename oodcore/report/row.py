@@ -50,7 +50,6 @@ class Row:
         values: Metric name to value.
         convention: How the values were taken.
         intervals: Metric name to interval, where one was computed.
-        seconds: What scoring took, forward pass excluded; None where not measured.
         findings: Doubts from `checks`.
     """
 
@@ -63,7 +62,6 @@ class Row:
     values: Mapping[str, float]
     convention: Convention = field(default_factory=Convention)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    seconds: float | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -83,7 +81,6 @@ def measure_row(
     *,
     convention: Convention | None = None,
     draws: int = 400,
-    seconds: float | None = None,
     findings: tuple[Finding, ...] = (),
 ) -> Row:
     """Score sets → a row, checks of the scores included.
@@ -97,7 +94,6 @@ def measure_row(
         ood_scores: Shape (m,).
         convention: The default takes the first threshold with 95 % recall and average precision.
         draws: Bootstrap resamples for the intervals; 0 leaves only AUROC's, which needs none.
-        seconds: See `Row`.
         findings: What is already known to be doubtful, as from `checks.trained_classes`.
 
     Raises:
@@ -120,6 +116,5 @@ def measure_row(
         values=measure(levels, how.recall, how.rule, how.interpolation),
         convention=how,
         intervals=intervals,
-        seconds=seconds,
         findings=(*findings, *examine(id_scores, ood_scores)),
     )
