@@ -11,7 +11,7 @@ __all__ = ["augment"]
 
 
 def augment(
-    images: UInt8[Tensor, "n c h w"], generator: torch.Generator | None = None, *, pad: int = 4
+    images: UInt8[Tensor, "n c h w"], generator: torch.Generator | None = None, *, pad: int = 4, flip: bool = True
 ) -> UInt8[Tensor, "n c h w"]:
     """Each image is mirrored with probability ½, padded with black, and cropped back to its size at a random place.
 
@@ -19,6 +19,7 @@ def augment(
         images: uint8, before normalisation (the published recipes pad with black, not with the mean).
         generator: Source of the draws; a CPU generator gives the same images on every device.
         pad: Border on each side, in pixels, 0 or more.
+        flip: Whether to mirror.
 
     Raises:
         DataError: a negative border.
@@ -28,7 +29,7 @@ def augment(
     n, _, high, wide = images.shape
     where = images.device if generator is None else generator.device
     draws = torch.randint(2 * pad + 1, (2, n), generator=generator, device=where).to(images.device)
-    mirrored = torch.randint(2, (n, 1), generator=generator, device=where).to(images.device).bool()
+    mirrored = torch.randint(2, (n, 1), generator=generator, device=where).to(images.device).bool() & flip
     down = draws[0, :, None] + torch.arange(high, device=images.device)
     across = draws[1, :, None] + torch.arange(wide, device=images.device)
     across = torch.where(mirrored, wide + 2 * pad - 1 - across, across)

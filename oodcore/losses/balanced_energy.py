@@ -1,0 +1,119 @@
+"""Balanced energy regularisation (Choi, Jeong & Choi, CVPR 2023, arXiv:2306.10485).
+
+Auxiliary outliers crowd into a few classes. Those that the network sends to a crowded class are pushed to a higher
+energy, and count more. Formulas follow the released code (github.com/hyunjunChhoi/Balanced_Energy at 62260c7), which
+divides by the batch's sum of weights and detaches nothing.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from oodcore.errors import ScoreError
+from oodcore.losses import About, LogitObjective, Terms, losses
+from oodcore.losses._hinges import energy_gaps, require_margins, require_range, shares
+from oodcore.losses._mean import weighted_mean
+from oodcore.metrics.inputs import Array
+from oodcore.priors import majority, temper
+from oodcore.records import Outputs
+
+__all__ = ["BalancedEnergy", "BalancedEnergyObjective"]
+
+
+@losses.register
+@dataclass(frozen=True, slots=True)
+class BalancedEnergy:
+    r"""Energy regularisation whose outlier side is $\sum_b Z_b \max(0, m_{out} + \alpha Z_b - E_b)^2 / \sum_b Z_b$.
+
+    $Z_b = \sum_i s_i(x_b)\, \pi^{(\gamma)}_i$, with the softmax of the network in training. γ = 0 is plain energy
+    regularisation with margin $m_{out} + \alpha/k$ exactly, so a fair comparison includes that one.
+
+    Args:
+        weight: $\lambda \ge 0$ on both sides.
+        margin_in: $m_{in}$; see `Energy`.
+        margin_out: $m_{out}$, above `margin_in`.
+        alpha: $\alpha \ge 0$, on the network's energy scale: how far the margin rises with the majority share Z.
+        gamma: $\gamma \ge 0$ in the margin; sharpens (above 1) or flattens (below 1) the prior.
+        gamma_weight: The same in the weight; None takes `gamma`, as all published settings do.
+        detach_margin: Cut the gradient through Z in the margin.
+        detach_weight: Cut it in the weight, numerator and denominator.
+        zero_stays_zero: At γ = 0, classes that no outlier falls into weigh nothing instead of $0^0 = 1$.
+
+    Raises:
+        ScoreError: a negative number, or margins the wrong way round.
+    """
+
+    weight: float = 0.1
+    margin_in: float = -23.0
+    margin_out: float = -5.0
+    alpha: float = 10.0
+    gamma: float = 0.75
+    gamma_weight: float | None = None
+    detach_margin: bool = False
+    detach_weight: bool = False
+    zero_stays_zero: bool = False
+    about: ClassVar[About] = About(
+        "Balanced energy",
+        "Choi et al., CVPR 2023, arXiv:2306.10485, and its released code",
+        outliers=True,
+        evidence="outlier prior",
+    )
+
+    def __post_init__(self) -> None:
+        require_range(weight=self.weight, alpha=self.alpha, gamma=self.gamma, gamma_weight=self.gamma_weight)
+        require_margins(self.margin_in, self.margin_out)
+
+    def fit(self, prior: Array | None = None, /) -> "BalancedEnergyObjective":
+        """With the untempered prior, shape (k,), in any positive scale: `oodcore.priors.outlier_counts`.
+
+        Raises:
+            ScoreError: no prior, or one with negative, all-zero or non-finite entries.
+        """
+        if prior is None:
+            raise ScoreError(
+                "Balanced energy needs the outliers' class prior. Count it with outlier_counts, `ood prior`."
+            )
+        weight = self.gamma if self.gamma_weight is None else self.gamma_weight
+        tempered = [temper(prior, gamma, zero_stays_zero=self.zero_stays_zero) for gamma in (self.gamma, weight)]
+        return BalancedEnergyObjective(self, tempered[0], tempered[1])
+
+
+@dataclass(frozen=True, slots=True)
+class BalancedEnergyObjective(LogitObjective):
+    """See `BalancedEnergy`; the priors are tempered."""
+
+    loss: BalancedEnergy
+    margin_prior: Float64[Tensor, " k"]
+    weight_prior: Float64[Tensor, " k"]
+
+    def __call__(
+        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
+    ) -> Terms:
+        inside, outside = self._gaps(id_logits, ood_logits)
+        share = majority(ood_logits, self.weight_prior)
+        return {
+            "cross_entropy": F.cross_entropy(id_logits, labels),
+            "energy_in": self.loss.weight * inside.square().mean(),
+            "energy_out": self.loss.weight
+            * weighted_mean(outside.square(), share.detach() if self.loss.detach_weight else share),
+        }
+
+    def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
+        """Share of each side that is on the wrong side of its margin."""
+        return shares(*self._gaps(inside.logits, outside.logits))
+
+    def _gaps(
+        self, id_logits: Float[Tensor, "n k"], ood_logits: Float[Tensor, "m k"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]]:
+        if ood_logits.shape[-1] != len(self.margin_prior):
+            raise ScoreError(
+                f"The prior has {len(self.margin_prior)} classes, the network {ood_logits.shape[-1]}. "
+                "Count the outliers with the network that is trained."
+            )
+        loss = self.loss
+        share = majority(ood_logits, self.margin_prior)
+        lift = loss.alpha * (share.detach() if loss.detach_margin else share)
+        return energy_gaps(id_logits, ood_logits, loss.margin_in, loss.margin_out + lift)

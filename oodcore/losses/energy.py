@@ -1,0 +1,67 @@
+"""Energy regularisation: known images below one margin, outliers above another (Liu et al., NeurIPS 2020)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from oodcore.losses import About, LogitObjective, Terms, losses
+from oodcore.losses._hinges import energy_gaps, require_margins, require_range, shares
+from oodcore.records import Outputs
+
+__all__ = ["Energy", "EnergyObjective"]
+
+
+@losses.register
+@dataclass(frozen=True, slots=True)
+class Energy:
+    r"""$CE + \lambda\,[\overline{\max(0, E - m_{in})^2} + \overline{\max(0, m_{out} - E)^2}]$ (eq. 8 and 9).
+
+    Energies live on the scale of a network's logits: the defaults belong to WRN-40-2 on CIFAR-10. For other networks
+    `oodcore.train.margins.suggest` reads them off the energies before fine-tuning.
+
+    Args:
+        weight: $\lambda \ge 0$.
+        margin_in: $m_{in}$; in-distribution energies are pushed below it. Published: -23 (CIFAR-10), -27 (CIFAR-100).
+        margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it. Published: -5.
+
+    Raises:
+        ScoreError: a negative weight, or margins the wrong way round.
+    """
+
+    weight: float = 0.1
+    margin_in: float = -23.0
+    margin_out: float = -5.0
+    about: ClassVar[About] = About(
+        "Energy", "Liu et al., NeurIPS 2020, arXiv:2010.03759, eq. 8", outliers=True, evidence="nothing"
+    )
+
+    def __post_init__(self) -> None:
+        require_range(weight=self.weight)
+        require_margins(self.margin_in, self.margin_out)
+
+    def fit(self, evidence: Any = None, /) -> "EnergyObjective":
+        return EnergyObjective(self)
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyObjective(LogitObjective):
+    """See `Energy`."""
+
+    loss: Energy
+
+    def __call__(
+        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
+    ) -> Terms:
+        inside, outside = energy_gaps(id_logits, ood_logits, self.loss.margin_in, self.loss.margin_out)
+        return {
+            "cross_entropy": F.cross_entropy(id_logits, labels),
+            "energy_in": self.loss.weight * inside.square().mean(),
+            "energy_out": self.loss.weight * outside.square().mean(),
+        }
+
+    def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
+        """Share of each side that is on the wrong side of its margin."""
+        return shares(*energy_gaps(inside.logits, outside.logits, self.loss.margin_in, self.loss.margin_out))

@@ -1,0 +1,54 @@
+"""Outlier exposure: predictions on outliers are drawn to uniform (Hendrycks et al., ICLR 2019, arXiv:1812.04606)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from oodcore.losses import About, LogitObjective, Terms, losses
+from oodcore.losses._hinges import require_outliers, require_range
+
+__all__ = ["OutlierExposure", "OutlierExposureObjective"]
+
+
+@losses.register
+@dataclass(frozen=True, slots=True)
+class OutlierExposure:
+    r"""$CE + w \cdot \frac1m \sum (\mathrm{logsumexp} f - \bar f)$, the cross-entropy to uniform (§4.3).
+
+    Args:
+        weight: $w \ge 0$; 0.5 is published for images.
+
+    Raises:
+        ScoreError: a negative weight.
+    """
+
+    weight: float = 0.5
+    about: ClassVar[About] = About(
+        "Outlier exposure", "Hendrycks et al., ICLR 2019, arXiv:1812.04606, §4.3", outliers=True, evidence="nothing"
+    )
+
+    def __post_init__(self) -> None:
+        require_range(weight=self.weight)
+
+    def fit(self, evidence: Any = None, /) -> "OutlierExposureObjective":
+        return OutlierExposureObjective(self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierExposureObjective(LogitObjective):
+    """See `OutlierExposure`."""
+
+    weight: float
+
+    def __call__(
+        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
+    ) -> Terms:
+        require_outliers(ood_logits)
+        uniform = ood_logits.logsumexp(dim=1) - ood_logits.mean(dim=1)
+        return {
+            "cross_entropy": F.cross_entropy(id_logits, labels),
+            "outlier_exposure": self.weight * uniform.mean(),
+        }
