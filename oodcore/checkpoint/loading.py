@@ -24,7 +24,11 @@ CENTERS = ("projection", "centers")
 
 
 def load(
-    source: Path | str, *, classes: Sequence[str] | None = None, preprocessing: Preprocessing | None = None
+    source: Path | str,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    root: Path | str | None = None,
 ) -> Network:
     """A network in eval mode, with `classes`, `transform`, `head`, `card` and `notes`.
 
@@ -34,12 +38,13 @@ def load(
             `"timm:NAME?weights=none"` leaves them random, `"timm:NAME?weights=PATH"` takes them from a file.
         classes: Names of the logits, instead of the recorded or assumed ones.
         preprocessing: Instead of the recorded or assumed one.
+        root: Where names are looked for besides the usual places; see `known`.
 
     Raises:
         CheckpointError: nothing there, not recognised, damaged, or unsafe to open.
         UnknownNameError: no checkpoint or model has this name.
     """
-    model = _load(source)
+    model = _load(source, root)
     if classes is not None:
         if len(classes) != len(model.classes):
             raise CheckpointError(
@@ -84,7 +89,7 @@ def _without_assumed(notes: Sequence[str], argument: str) -> list[str]:
     return [note for note in notes if not ("Assumed:" in note and argument in note)]
 
 
-def _load(source: Path | str) -> Network:
+def _load(source: Path | str, root: Path | str | None) -> Network:
     text, path = str(source), Path(source)
     if text.startswith(LIBRARIES):
         from oodcore.models.libraries import from_name
@@ -94,7 +99,7 @@ def _load(source: Path | str) -> Network:
         return _from_file(path)
     if path.suffix in SUFFIXES and not path.is_dir():
         raise CheckpointError(f"There is no file '{path}'.")
-    return _from_folder(folder_of(source))
+    return _from_folder(folder_of(source, root))
 
 
 def _from_folder(folder: Path) -> Network:

@@ -29,21 +29,24 @@ def is_shipped(folder: Path) -> bool:
     return folder.name in listed(folder.parent)
 
 
-def known() -> dict[str, Path]:
+def known(root: Path | str | None = None) -> dict[str, Path]:
     """Every checkpoint that has a name here, with its folder.
 
     The shipped ones; then those in `./checkpoints`, where `ood checkpoints import` puts them; then those in a folder
     `checkpoints` of the data roots and of the user's cache. The first of a name counts.
+
+    Args:
+        root: A data root that is searched instead of `OOD_DATA`, as in `open_set`.
     """
     found = {name: _shipped_root() / name for name in shipped()}
-    for root in (Path(), *roots(), cache_folder()):
-        for card in sorted(root.glob(f"{FOLDER}/[!.]*/{CARD}")):
+    for place in (Path(), *roots(root), cache_folder()):
+        for card in sorted(place.glob(f"{FOLDER}/[!.]*/{CARD}")):
             found.setdefault(card.parent.name, card.parent)
     return found
 
 
-def folder_of(source: Path | str) -> Path:
-    """The folder of a checkpoint, by path or by name (`"NAME"` or `"checkpoints/NAME"`), as `known` lists them.
+def folder_of(source: Path | str, root: Path | str | None = None) -> Path:
+    """The folder of a checkpoint, by path or by name (`"NAME"` or `"checkpoints/NAME"`), as `known(root)` lists them.
 
     Raises:
         CheckpointError: a folder without a card.
@@ -52,7 +55,7 @@ def folder_of(source: Path | str) -> Path:
     path = Path(source)
     if (path / CARD).is_file():
         return path
-    name, places = str(source).removeprefix(f"{FOLDER}/").strip("/"), known()
+    name, places = str(source).removeprefix(f"{FOLDER}/").strip("/"), known(root)
     if name in places:
         return places[name]
     if path.is_dir():

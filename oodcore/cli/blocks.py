@@ -53,7 +53,7 @@ def blocks(
     the choice was good.
     """
     root, place = data_root(data), prepare(device, threads)
-    found = opened(checkpoint, place)
+    found = opened(checkpoint, place, root)
     with progress() as tell:
         from oodcore.evaluate import select_block
 

@@ -39,7 +39,7 @@ def examined(root: Path | None) -> Report:
     from oodcore.data.catalogue import entries
     from oodcore.data.roots import cache_folder, roots
 
-    checkpoints, problems = _checkpoints()
+    checkpoints, problems = _checkpoints(root)
     return {
         "versions": versions(),
         "extras": {name: all(_version(part) for part in parts) for name, parts in EXTRAS.items()},
@@ -75,14 +75,14 @@ def _imports() -> list[str]:
     return []
 
 
-def _checkpoints() -> tuple[dict[str, bool], list[str]]:
+def _checkpoints(root: Path | None) -> tuple[dict[str, bool], list[str]]:
     """Checkpoints that have a name here, and whether their files have the recorded hashes."""
     from oodcore.checkpoint import file_of, known
     from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
 
     sound: dict[str, bool] = {}
     problems: list[str] = []
-    for name, folder in known().items():
+    for name, folder in known(root).items():
         try:
             for part in (CARD, MODEL, PANEL, REFERENCE):
                 file_of(folder, part)

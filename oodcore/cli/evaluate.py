@@ -68,6 +68,7 @@ def evaluate(
         tests = [read(name, "test", root, tell, limit) for name in outliers(names(ood), id_name, root)]
         trial = Trial(id_name, inside, tests, root, limit, work(batch_size, cache, tell), tell)
         results = [
-            trial.run(opened(source, place), names(scorers), names(auxiliary), intervals) for source in checkpoints
+            trial.run(opened(source, place, root), names(scorers), names(auxiliary), intervals)
+            for source in checkpoints
         ]
     hand_over(results, files, whole=all_metrics)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oodcore.cli.opening import Opened, opened
+from oodcore.cli.opening import Opened, folder_behind, opened
 from oodcore.cli.options import (
     Batch,
     Cache,
@@ -59,8 +59,8 @@ def fit(
     elsewhere run `ood checkpoints import` first.
     """
     root, place = data_root(data), prepare(device, threads)
-    target = _target(checkpoint, out)
-    found = opened(checkpoint, place)
+    target = _target(checkpoint, out, root)
+    found = opened(checkpoint, place, root)
     with progress() as tell:
         how = work(batch_size, cache, tell)
         train, calibration, test = (
@@ -79,16 +79,16 @@ def fit(
         remark(f"Left out: {reason}")
 
 
-def _target(checkpoint: str, out: Path | None) -> Path:
+def _target(checkpoint: str, out: Path | None, root: Path | None) -> Path:
     """Where the result goes, refused before any work."""
-    from oodcore.checkpoint import folder_of, is_shipped
+    from oodcore.checkpoint import is_shipped
     from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
 
-    if Path(checkpoint).is_file() or ":" in checkpoint:
+    folder = folder_behind(checkpoint, root)
+    if folder is None:
         raise CheckpointError(
             f"'{checkpoint}' has no folder to keep a panel in. First: ood checkpoints import {checkpoint} --name NAME"
         )
-    folder = folder_of(checkpoint)
     if out is not None:
         if out.exists():
             raise CheckpointError(f"'{out}' exists already. Name a new folder with --out.")

@@ -25,12 +25,13 @@ class Opened(NamedTuple):
     panel: "FittedPanel | None"
 
 
-def opened(source: str | None, device: "torch.device") -> Opened:
+def opened(source: str | None, device: "torch.device", root: Path | None = None) -> Opened:
     """Load; say on stderr what was assumed.
 
     Args:
         source: What `oodcore.load` takes; None for a shipped one.
         device: Where to put the network.
+        root: The folder of `--data`; names of checkpoints are looked for in it too.
 
     Raises:
         CheckpointError: see `oodcore.load`.
@@ -38,8 +39,8 @@ def opened(source: str | None, device: "torch.device") -> Opened:
     from oodcore.checkpoint import load
 
     source = source or usual()
-    model = load(source).to(device)
-    folder = folder_behind(source)
+    model = load(source, root=root).to(device)
+    folder = folder_behind(source, root)
     if folder is None:
         for note in model.notes:
             remark(note)
@@ -65,11 +66,11 @@ def usual() -> str:
     return next((name for name in names if name.startswith(PREFERRED)), names[0])
 
 
-def folder_behind(source: str) -> Path | None:
+def folder_behind(source: str, root: Path | None = None) -> Path | None:
     """The checkpoint's folder, unless it is a file of weights or a library's network."""
     from oodcore.checkpoint import folder_of
 
-    return None if Path(source).is_file() or ":" in source else folder_of(source)
+    return None if Path(source).is_file() or ":" in source else folder_of(source, root)
 
 
 def _panel(folder: Path | None) -> "FittedPanel | None":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Folder of the image sets; else OOD_DATA, ./data, the cache.")
+    Path | None, typer.Option("--data", help="Folder of image sets and checkpoints; else OOD_DATA, ./data, the cache.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; else what torch chooses.")]

@@ -223,6 +223,22 @@ def test_own_checkpoints_are_found_in_the_folders_that_are_searched(
     assert folder_of("same").samefile("checkpoints/same")
 
 
+def test_a_root_that_is_named_is_searched_instead_of_the_environments(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OOD_DATA", str(tmp_path / "sets"))
+    monkeypatch.setenv("OOD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    for place in ("sets", "other"):
+        save(tmp_path / place / "checkpoints" / f"in-{place}", model, card_of(model))
+    other = tmp_path / "other"
+    assert known(other)["in-other"].samefile(other / "checkpoints" / "in-other")
+    assert oodcore.load("in-other", root=other).classes == model.classes
+    for source, root in (("in-other", None), ("in-sets", other)):
+        with pytest.raises(UnknownNameError, match=source):
+            oodcore.load(source, root=root)
+
+
 def test_saving_beside_a_manifest_leaves_the_other_entries_alone(model: Classifier, tmp_path: Path) -> None:
     save(tmp_path / "one", model, card_of(model))
     manifest = write_manifest(tmp_path, "one")

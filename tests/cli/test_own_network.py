@@ -97,6 +97,17 @@ def test_kept_elsewhere_the_next_line_names_the_folder(call: Call, here: Path) -
     assert "mine" not in known()
 
 
+def test_a_checkpoint_beside_the_image_sets_is_found_by_its_name(call: Call, world: Any, here: Path) -> None:
+    done(call("checkpoints", "import", "resnet8.th", "--name", "mine", "--folder", "sets/checkpoints"))
+    words = "--id", world.pets, "--scorers", "energy", "--limit", 40, "--data", "sets"
+    done(call("fit", "mine", *words))
+    assert (here / "sets" / "checkpoints" / "mine" / "panel.safetensors").is_file()
+    done(call("evaluate", "mine", "--ood", world.far, *words))
+    done(call("blocks", "mine", "--id", world.pets, "--limit", 10, "--data", "sets"))
+    assert json.loads(done(call("doctor", "--data", "sets", "--json")).stdout)["checkpoints"]["mine"] is True
+    assert call("fit", "mine", *words[:-2]).exit_code == 2
+
+
 @pytest.fixture
 def repository(here: Path) -> Path:
     """The person stands in a folder whose checkpoints are listed in a manifest, as those of the repository are."""
