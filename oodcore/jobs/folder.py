@@ -1,18 +1,23 @@
 """What a run leaves on disk, readable while it goes on and after a kill.
 
 experiment.json   what was asked for
+prepared.json     what was measured before the first step: margins, prior, which images
 events.jsonl      one line per event, as it happens
 status.json       running, finished, cancelled or failed, with step and sentence
-state.pt          where to go on: tensors and plain numbers, no code
+state.pt          where to go on: tensors and plain numbers, no code; removed when the result is there
 checkpoint/       the result
 cancel            written by whoever wants the run to stop
+.lock             held by the process that works here; the system lets go of a killed one's hold
 """
 
+import io
 import json
 import os
+import pickle
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +28,18 @@ from oodcore.atomic import replacing
 from oodcore.config import Experiment
 from oodcore.errors import DataError, OODError
 
-__all__ = ["BusyError", "RunFolder", "Status"]
+__all__ = ["BusyError", "RunFolder", "State", "Status", "UnwritableError", "writing"]
+
+State = Literal["running", "finished", "cancelled", "failed", "killed"]
+WAIT = 1.0  # seconds; who only looks whether a run is live holds the lock for an instant
 
 
 class BusyError(OODError, RuntimeError):
     """Another process works in this folder."""
+
+
+class UnwritableError(OODError, OSError):
+    """The disk is full, or the folder may not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +47,13 @@ class Status:
     """How a run stands.
 
     Args:
-        state: A run that says "running" while nobody holds its lock was killed; it can be resumed.
+        state: "killed" is never on disk: such a run says "running" there while nobody holds its lock.
         step: Updates taken.
         steps: Updates of the whole run.
         message: A sentence for people, where there is something to say.
     """
 
-    state: Literal["running", "finished", "cancelled", "failed"]
+    state: State
     step: int = 0
     steps: int = 0
     message: str = ""
@@ -59,7 +71,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """Folder of the result."""
+        """Folder of the result; whole, or absent."""
         return self.path / "checkpoint"
 
     @property
@@ -70,23 +82,40 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """One process at a time; the system lets go of a killed one's hold.
+        """One process at a time.
 
         Raises:
             BusyError: another process works here.
+            UnwritableError: the folder cannot be made or written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", thread_local=False)  # a generator may be closed by another thread
         try:
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
+            with writing(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=WAIT)
         except Timeout:
             raise BusyError(
                 f"Another run is going on in '{self.path}'. Wait for it, cancel it, or choose another folder."
             ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def live(self) -> bool:
+        """Whether a process works here now. Where one may not look, one is believed to."""
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except OSError:  # filelock's own Timeout is one
+            return True
 
     @property
     def status(self) -> Status | None:
-        """How the run stands; None before the first start.
+        """What the run last said of itself; None before the first start. Readers want `standing`.
 
         Raises:
             DataError: the file is damaged.
@@ -97,51 +126,110 @@ class RunFolder:
         except TypeError:
             raise DataError(f"'{self.path / 'status.json'}' is no status of a run.") from None
 
+    @property
+    def standing(self) -> Status | None:
+        """How the run stands: its status, or "killed" where it says "running" and nobody works on it.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        status = self.status
+        if status is None or status.state != "running" or self.live:
+            return status
+        status = self.status  # it may have ended between the two looks
+        if status is None or status.state != "running":
+            return status
+        return replace(status, state="killed", message="It was killed. Start it again: it goes on from its last state.")
+
     def tell(self, status: Status) -> None:
         """Write the status."""
         self._write("status.json", asdict(status))
 
     def claim(self, experiment: Experiment) -> None:
-        """Note what is run here.
+        """Note what is run here, and remove what a killed process left half-written. For the holder alone.
 
         Raises:
             DataError: another experiment was run here.
+            UnwritableError: see `writing`.
         """
         before, now = self._json("experiment.json"), experiment.to_json()
-        if before is not None and before != now:
+        if before is None:
+            self._write("experiment.json", now)
+        elif not _same(before, experiment):
             raise DataError(
-                f"'{self.path}' holds another run ('{before.get('title', '')}'). Choose another folder, or remove it."
+                f"'{self.path}' holds another run ('{before.get('title', '')}'{_difference(before, now)}). "
+                "Choose another folder, or remove it."
             )
-        self._write("experiment.json", now)
+        for name in ("experiment.json", "prepared.json", "status.json", "state.pt", "checkpoint"):
+            for part in self.path.glob(f".{name}.*"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
     @property
     def experiment(self) -> Experiment | None:
-        """What is run here, if anything."""
+        """What is run here, if anything.
+
+        Raises:
+            DataError, UnknownNameError, ScoreError: damaged, or of another version; see `Experiment.from_json`.
+        """
         values = self._json("experiment.json")
         return None if values is None else Experiment.from_json(values)
 
+    @property
+    def prepared(self) -> dict[str, Any] | None:
+        """What was measured before the first step.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return self._json("prepared.json")
+
+    def note_prepared(self, values: Mapping[str, Any]) -> None:
+        """Keep what was measured, for a resumed run must not measure the network that it has changed."""
+        self._write("prepared.json", values)
+
     def append(self, event: Mapping[str, Any]) -> None:
-        """One event, at once on disk."""
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, allow_nan=False) + "\n")
+        """One event, at once on disk; after a line that was cut short, on a line of its own.
+
+        Raises:
+            UnwritableError: see `writing`.
+        """
+        path, line = self.path / "events.jsonl", json.dumps(event, allow_nan=False) + "\n"
+        with writing(path), path.open("a+b") as file:
+            if file.tell() and file.seek(-1, os.SEEK_END) and file.read(1) != b"\n":
+                line = "\n" + line
+            file.write(line.encode())
 
     def events(self) -> list[dict[str, Any]]:
-        """All events so far; a line that a kill cut short is left out, and of repeated steps the last counts."""
+        """All events so far, by step.
+
+        A line that a kill cut short is left out. Of one kind and step the last counts. What a process did beyond the
+        state from which a later one went on is forgotten: that one does it again.
+        """
         path = self.path / "events.jsonl"
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
         found: dict[tuple[str, int], dict[str, Any]] = {}
         for line in lines:
             try:
                 event = json.loads(line)
-                found[event["kind"], event["step"]] = event
+                key = (str(event["kind"]), int(event["step"]))
             except (ValueError, KeyError, TypeError):
                 continue
-        return sorted(found.values(), key=lambda event: event["step"])
+            if event["kind"] == "resumed":
+                found = {(kind, step): old for (kind, step), old in found.items() if step <= key[1]}
+            found.pop(key, None)
+            found[key] = event
+        return sorted(found.values(), key=lambda event: int(event["step"]))
 
     def keep(self, state: Mapping[str, Any]) -> None:
-        """Where to go on; the earlier state stands until this one is whole."""
-        with replacing(self.path / "state.pt") as part:
-            torch.save(dict(state), part)
+        """Where to go on; the earlier state stands until this one is whole.
+
+        Raises:
+            UnwritableError: see `writing`.
+        """
+        whole = io.BytesIO()  # of a full disk, PyTorch's own writer makes an error that nobody understands
+        torch.save(dict(state), whole)
+        with writing(self.path / "state.pt"), replacing(self.path / "state.pt") as part:
+            part.write_bytes(whole.getbuffer())
 
     def kept(self) -> dict[str, Any] | None:
         """The last state; None where there is none.
@@ -154,13 +242,25 @@ class RunFolder:
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
             raise DataError(f"'{path}' is damaged ({type(error).__name__}). Remove it to start again.") from None
         return state
 
+    def drop_state(self) -> None:
+        """The result is there: nothing is left to go on with."""
+        (self.path / "state.pt").unlink(missing_ok=True)
+
     def cancel(self) -> None:
-        """Ask the run to stop after its present step."""
-        (self.path / "cancel").touch()
+        """Ask the run to stop after its present step.
+
+        Raises:
+            DataError: there is no such folder.
+            UnwritableError: see `writing`.
+        """
+        if not self.path.is_dir():
+            raise DataError(f"There is no run in '{self.path}'. Check the spelling.")
+        with writing(self.path / "cancel"):
+            (self.path / "cancel").touch()
 
     @property
     def cancelling(self) -> bool:
@@ -178,9 +278,51 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except ValueError:
-            raise DataError(f"'{path}' is damaged. Remove it, or choose another folder.") from None
-        return values if isinstance(values, dict) else None
+            values = None
+        if not isinstance(values, dict):
+            raise DataError(f"'{path}' is damaged. Remove it, or choose another folder.")
+        return values
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
-        with replacing(self.path / name) as part:
+        with writing(self.path / name), replacing(self.path / name) as part:
             part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """The system's refusals in a sentence.
+
+    Raises:
+        UnwritableError: a full disk, missing rights, a folder that is gone.
+    """
+    try:
+        yield
+    except (Timeout, UnwritableError):
+        raise
+    except OSError as error:
+        raise UnwritableError(
+            f"'{path}' cannot be written: {error.strerror or error}. Mend that and start the run again: it goes on "
+            "from its last state."
+        ) from error
+
+
+def _same(values: Mapping[str, Any], experiment: Experiment) -> bool:
+    """Whether a file asks for this experiment; settings that came later are at their defaults in it."""
+    try:
+        return Experiment.from_json(values).to_json() == experiment.to_json()
+    except OODError:
+        return False
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first setting that differs, as `, train.lr 0.1 instead of 0.01`."""
+    there, here = _flat(before), _flat(now)
+    for name in {**here, **there}:
+        if there.get(name) != here.get(name):
+            return f", {name} {there.get(name)!r} instead of {here.get(name)!r}"
+    return ""
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    tables = {key: value if isinstance(value, Mapping) else {"": value} for key, value in values.items()}
+    return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}
