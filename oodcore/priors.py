@@ -15,7 +15,7 @@ from oodcore.errors import ScoreError
 from oodcore.metrics.inputs import Array
 from oodcore.records import Bank, Outputs
 
-__all__ = ["majority", "outlier_counts", "softmax_average", "temper"]
+__all__ = ["log_shares", "logit_adjust", "majority", "outlier_counts", "softmax_average", "temper"]
 
 Chunk: TypeAlias = Tensor | Outputs | Bank
 """Logits (n, k), or a record that holds them."""
@@ -81,6 +81,42 @@ def majority(logits: Float[Tensor, "*rows k"], prior: Float[Tensor, " k"]) -> Fl
     Between the smallest and the largest prior. Differentiable; nothing is detached.
     """
     return logits.softmax(dim=-1) @ prior.to(logits)
+
+
+def log_shares(counts: Array) -> Float64[Tensor, " k"]:
+    r"""$\log p$, with each class's share $p$ of the images, on the device of `counts`.
+
+    Args:
+        counts: Images per class, shape (k,), in any positive scale.
+
+    Raises:
+        ScoreError: a class without images, or counts that are negative or not finite.
+    """
+    values = _positive(torch.as_tensor(counts))
+    if empty := (values == 0).nonzero().flatten().tolist():
+        raise ScoreError(f"Every class needs an image, as log 0 has no value; without one: {empty}. Leave them out.")
+    return (values / values.sum()).log()
+
+
+def logit_adjust(logits: Float[Tensor, "*rows k"], counts: Array, tau: float = 1.0) -> Float[Tensor, "*rows k"]:
+    r"""$f - \tau \log p$: at test time, what a long-tailed training set taught about frequency is taken out again.
+
+    After plain cross-entropy, that is; `LogitAdjusted` has done it in training (Menon et al., arXiv:2007.07314, eq. 9).
+
+    Args:
+        logits: Of any shape, classes last.
+        counts: Training images per class, shape (k,), in any positive scale.
+        tau: At least 0; 0 changes nothing, 1 aims at the balanced error.
+
+    Raises:
+        ScoreError: a negative tau, a class without images, or counts of another number of classes.
+    """
+    if not 0 <= tau < float("inf"):
+        raise ScoreError(f"tau must be 0 or more; got {tau}. 0 changes nothing, 1 aims at the balanced error.")
+    shares = log_shares(counts)
+    if len(shares) != logits.shape[-1]:
+        raise ScoreError(f"Counts are of {len(shares)} classes, logits of {logits.shape[-1]}: not one network.")
+    return logits - tau * shares.to(logits)
 
 
 def _logits(source: Chunk | Iterable[Chunk]) -> Iterator[Float[Tensor, "n k"]]:

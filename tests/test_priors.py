@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oodcore.errors import ScoreError
-from oodcore.priors import majority, outlier_counts, softmax_average, temper
+from oodcore.priors import log_shares, logit_adjust, majority, outlier_counts, softmax_average, temper
 from oodcore.records import Bank, Head, Outputs
 
 COUNTS = torch.tensor([600, 300, 90, 10])
@@ -167,6 +167,44 @@ def test_majority_lies_within_the_prior_and_is_differentiable() -> None:
     assert found.shape == (3, 5)
     assert bool(((found > prior.min()) & (found < prior.max())).all())
     assert torch.autograd.gradcheck(lambda z: majority(z, prior), (logits,))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+@pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
+def test_logits_corrected_for_class_frequency(tau: float, kind: torch.dtype) -> None:
+    found = logit_adjust(ROWS.to(kind), COUNTS, tau)
+    assert found.dtype == kind
+    expected = ROWS.numpy() - tau * np.log(np.array([0.6, 0.3, 0.09, 0.01]))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    assert torch.equal(logit_adjust(ROWS.to(kind).expand(2, 3, 4), COUNTS, tau), found.expand(2, 3, 4))
+
+
+def test_the_correction_undoes_the_bayes_rule() -> None:
+    """A posterior under the training frequencies becomes the likelihoods, normalised: the balanced posterior."""
+    likelihood = torch.tensor([[0.5, 0.2, 0.2, 0.1]], dtype=torch.float64)
+    posterior = likelihood * COUNTS
+    found = logit_adjust(posterior.log(), COUNTS).softmax(1)
+    assert found.tolist() == [pytest.approx((likelihood / likelihood.sum()).tolist()[0])]
+
+
+@pytest.mark.parametrize(
+    ("counts", "tau", "sentence"),
+    [
+        (COUNTS, -1.0, "tau must be 0 or more; got -1"),
+        (COUNTS, float("nan"), "tau must be 0 or more"),
+        ([3, 0, 2, 0], 1.0, r"Every class needs an image.*without one: \[1, 3\]"),
+        ([3, -1, 2, 1], 1.0, "0 or more and finite"),
+        ([3, 1, 2], 1.0, "Counts are of 3 classes, logits of 4"),
+    ],
+)
+def test_no_correction_from_these(counts: list[int], tau: float, sentence: str) -> None:
+    with pytest.raises(ScoreError, match=sentence):
+        logit_adjust(ROWS, counts, tau)
+
+
+def test_log_shares_ignore_scale() -> None:
+    assert log_shares([6, 3, 1]).exp().tolist() == pytest.approx([0.6, 0.3, 0.1])
+    assert log_shares([600, 300, 100]).tolist() == pytest.approx(log_shares([6, 3, 1]).tolist())
 
 
 @pytest.mark.gpu

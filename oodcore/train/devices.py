@@ -19,7 +19,8 @@ def fabric_for(recipe: Recipe, *, accelerator: str = "auto", devices: int = 1, n
         devices: Processes per machine.
         nodes: Machines.
     """
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # the latter, once imported, speaks for both
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice about other accelerators that are here
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=recipe.precision)
