@@ -12,7 +12,6 @@ from oodcore.cli.options import (
     Data,
     Device,
     IdName,
-    Limit,
     Scorers,
     Threads,
     data_root,
@@ -44,7 +43,10 @@ def evaluate(
     auxiliary: Annotated[
         list[str] | None, typer.Option("--aux", help="Outliers it was trained with, besides those on its card.")
     ] = None,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=2, help="At most so many images of each test set; a fit on the way takes all."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows as CSV.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write all as JSON; - prints nothing else.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables as Markdown.")] = None,
@@ -58,7 +60,7 @@ def evaluate(
 
     AUROC, AUPR and FPR95 in both conventions, each with its name. Refused: JPEG-coded beside lossless sets, and test
     images that the checkpoint was trained on as outliers. A checkpoint without a fitted panel is fitted on the way,
-    on the in-distribution training split.
+    on the whole in-distribution training split, whatever --limit says; `ood fit` can take less and keeps the result.
     """
     files = {".csv": csv, ".json": as_json, ".md": markdown}
     require_writable(files)
@@ -66,7 +68,7 @@ def evaluate(
     with progress() as tell:
         inside = read(id_name, "test", root, tell, limit)
         tests = [read(name, "test", root, tell, limit) for name in outliers(names(ood), id_name, root)]
-        trial = Trial(id_name, inside, tests, root, limit, work(batch_size, cache, tell), tell)
+        trial = Trial(id_name, inside, tests, root, work(batch_size, cache, tell), tell)
         results = [
             trial.run(opened(source, place, root), names(scorers), names(auxiliary), intervals)
             for source in checkpoints

@@ -12,7 +12,6 @@ from oodcore.cli.options import (
     Data,
     Device,
     IdName,
-    Limit,
     Scorers,
     Threads,
     data_root,
@@ -46,7 +45,9 @@ def fit(
     ood: Annotated[
         list[str] | None, typer.Option("--ood", help="OOD sets to show beside: a few outputs of each.")
     ] = None,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=2, help="At most so many images of each split, evenly spread.")
+    ] = None,
     cache: Cache = True,
     data: Data = None,
     device: Device = "auto",

@@ -25,9 +25,6 @@ Scorers = Annotated[
 IdName = Annotated[
     str, typer.Option("--id", help="In-distribution set: a name of `ood data list`, or your own folder.")
 ]
-Limit = Annotated[
-    int | None, typer.Option("--limit", min=2, help="At most so many images of each split, evenly spread.")
-]
 Cache = Annotated[bool, typer.Option("--cache/--no-cache", help="Keep network outputs, keyed by their content.")]
 
 

@@ -24,7 +24,6 @@ class Trial:
     inside: "ImageSet"
     tests: list["ImageSet"]
     root: Path | None
-    limit: int | None
     work: "Work"
     tell: Tell
 
@@ -54,8 +53,8 @@ class Trial:
         from oodcore.evaluate import fit_panel
 
         remark(f"Fitting on the training split of '{self.id_name}'; `ood fit` keeps the result.")
-        train = read(self.id_name, "train", self.root, self.tell, self.limit)
-        calibration = read(self.id_name, "calibration", self.root, self.tell, self.limit)
+        train = read(self.id_name, "train", self.root, self.tell)
+        calibration = read(self.id_name, "calibration", self.root, self.tell)
         return fit_panel(found.model, train, calibration, wanted or "all", self.work)
 
     def _compare_sources(self, found: Opened) -> None:

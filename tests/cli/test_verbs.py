@@ -130,6 +130,15 @@ def test_a_checkpoint_without_a_panel_is_fitted_on_the_way(call: Call, world: An
         assert mine["values"] == pytest.approx(theirs["values"])
 
 
+def test_a_limit_holds_for_the_test_sets_and_not_for_the_fit_on_the_way(call: Call, world: Any) -> None:
+    words = "--id", world.pets, "--ood", world.far, "--scorers", "energy,knn", "--limit", 15, "--json", "-"
+    plain = json.loads(call("evaluate", world.checkpoint, *words).stdout)["rows"]
+    fitted = json.loads(call("evaluate", world.fitted, *words).stdout)["rows"]
+    for mine, theirs in zip(plain, fitted, strict=True):
+        assert (mine["n_id"], mine["n_ood"]) == (15, 15)
+        assert mine["values"] == pytest.approx(theirs["values"])
+
+
 def test_outputs_are_found_again_and_only_where_wanted(call: Call, world: Any, tmp_path: Path) -> None:
     evaluated(call, world, "--scorers", "energy", "--no-cache")
     assert not (tmp_path / "cache" / "outputs").exists()
