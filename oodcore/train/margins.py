@@ -32,13 +32,17 @@ def suggest(id_energies: Array, ood_energies: Array, *, inside: float = 25.0, ou
         outside: Percentile of `ood_energies` that becomes margin_out.
 
     Raises:
-        ScoreError: no finite energies, or margins the wrong way round: the network does not tell the two apart.
+        ScoreError: no finite energies, no percentiles, or margins the wrong way round: the network does not tell the
+            two apart.
     """
+    if not (0 <= inside <= 100 and 0 <= outside <= 100):
+        raise ScoreError(f"Margins are percentiles from 0 to 100; got {inside:g} and {outside:g}.")
     low = float(np.percentile(as_scores(id_energies, "in-distribution energies"), inside))
     high = float(np.percentile(as_scores(ood_energies, "outliers' energies"), outside))
     if not low < high:
         raise ScoreError(
-            f"The {inside:g}th percentile of in-distribution energies, {low:.4g}, is not below the {outside:g}th of "
-            f"the outliers', {high:.4g}: this network cannot tell them apart yet. Train it longer, or give margins by hand."
+            f"Margins would be the wrong way round: percentile {inside:g} of in-distribution energies is {low:.4g}, "
+            f"percentile {outside:g} of the outliers' is {high:.4g}. This network does not tell them apart yet. Train "
+            "it longer, or give margin_in and margin_out in [loss]."
         )
     return Suggestion(low, high)
