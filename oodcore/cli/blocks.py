@@ -4,20 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oodcore.cli import options
 from oodcore.cli.opening import opened
-from oodcore.cli.options import (
-    Batch,
-    Cache,
-    Data,
-    Device,
-    IdName,
-    Json,
-    Threads,
-    data_root,
-    examples,
-    names,
-    prepare,
-)
 from oodcore.cli.screen import progress, remark, show, show_json
 from oodcore.cli.sets import read
 from oodcore.cli.trial import work
@@ -29,7 +17,7 @@ if TYPE_CHECKING:
     from oodcore.evaluate import Work
     from oodcore.models import Network
 
-EXAMPLES = examples(
+EXAMPLES = options.examples(
     "ood blocks my-checkpoint --id cifar10", "ood blocks resnet20.th --id cifar10-clean --ood ood-mnist-clean"
 )
 Line = dict[str, Any]
@@ -37,22 +25,22 @@ Line = dict[str, Any]
 
 def blocks(
     checkpoint: Annotated[str, typer.Argument(help="Shipped name, folder, file of weights, timm:NAME, …")],
-    id_name: IdName,
+    id_name: options.IdName,
     ood: Annotated[list[str] | None, typer.Option("--ood", help="OOD sets; adds the AUROC of every block.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=2, help="At most so many images of each set.")] = 1000,
-    cache: Cache = True,
-    data: Data = None,
-    device: Device = "auto",
-    threads: Threads = None,
-    batch_size: Batch = 256,
-    as_json: Json = False,
+    cache: options.Cache = True,
+    data: options.Data = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    batch_size: options.Batch = 256,
+    as_json: options.Json = False,
 ) -> None:
     """NormRatio of every block over training images and their jigsaws, and the block that it selects.
 
     No outliers are needed for the choice. With --ood, AUROC of every block's norm on the test splits shows whether
     the choice was good.
     """
-    root, place = data_root(data), prepare(device, threads)
+    root, place = options.data_root(data), options.prepare(device, threads)
     found = opened(checkpoint, place, root)
     with progress() as tell:
         from oodcore.evaluate import select_block
@@ -63,7 +51,7 @@ def blocks(
             {"block": name, "norm_ratio": float(value), "selected": index == ratios.selected, "auroc": {}}
             for index, (name, value) in enumerate(zip(ratios.blocks, ratios.values, strict=True))
         ]
-        if others := names(ood):
+        if others := options.names(ood):
             inside = read(id_name, "test", root, tell, limit)
             _add_auroc(lines, found.model, inside, [read(name, "test", root, tell, limit) for name in others], how)
     if as_json:

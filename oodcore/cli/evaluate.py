@@ -5,26 +5,14 @@ from typing import Annotated
 
 import typer
 
+from oodcore.cli import options
 from oodcore.cli.opening import opened
-from oodcore.cli.options import (
-    Batch,
-    Cache,
-    Data,
-    Device,
-    IdName,
-    Scorers,
-    Threads,
-    data_root,
-    examples,
-    names,
-    prepare,
-)
 from oodcore.cli.results import hand_over, require_writable
 from oodcore.cli.screen import progress
 from oodcore.cli.sets import outliers, read
 from oodcore.cli.trial import Trial, work
 
-EXAMPLES = examples(
+EXAMPLES = options.examples(
     "ood evaluate my-checkpoint --id cifar10 --ood svhn,dtd",
     "ood evaluate a b --id cifar10-jpeg --ood all --scorers all --csv table.csv",
     "ood evaluate resnet20.th --id cifar10-clean --scorers energy,msp --json -",
@@ -35,9 +23,9 @@ def evaluate(
     checkpoints: Annotated[
         list[str], typer.Argument(metavar="CHECKPOINT…", help="Shipped names, folders, files of weights, timm:NAME, …")
     ],
-    id_name: IdName,
+    id_name: options.IdName,
     ood: Annotated[list[str] | None, typer.Option("--ood", help="OOD sets; else all comparable ones here.")] = None,
-    scorers: Scorers = None,
+    scorers: options.Scorers = None,
     intervals: Annotated[bool, typer.Option("--intervals", help="Bootstrap intervals for every metric.")] = False,
     all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Show every metric in the tables.")] = False,
     auxiliary: Annotated[
@@ -50,11 +38,11 @@ def evaluate(
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows as CSV.")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write all as JSON; - prints nothing else.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables as Markdown.")] = None,
-    cache: Cache = True,
-    data: Data = None,
-    device: Device = "auto",
-    threads: Threads = None,
-    batch_size: Batch = 256,
+    cache: options.Cache = True,
+    data: options.Data = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    batch_size: options.Batch = 256,
 ) -> None:
     """Measure how well scorers tell OOD sets from the in-distribution test set.
 
@@ -64,13 +52,13 @@ def evaluate(
     """
     files = {".csv": csv, ".json": as_json, ".md": markdown}
     require_writable(files)
-    root, place = data_root(data), prepare(device, threads)
+    root, place = options.data_root(data), options.prepare(device, threads)
     with progress() as tell:
         inside = read(id_name, "test", root, tell, limit)
-        tests = [read(name, "test", root, tell, limit) for name in outliers(names(ood), id_name, root)]
+        tests = [read(name, "test", root, tell, limit) for name in outliers(options.names(ood), id_name, root)]
         trial = Trial(id_name, inside, tests, root, work(batch_size, cache, tell), tell)
         results = [
-            trial.run(opened(source, place, root), names(scorers), names(auxiliary), intervals)
+            trial.run(opened(source, place, root), options.names(scorers), options.names(auxiliary), intervals)
             for source in checkpoints
         ]
     hand_over(results, files, whole=all_metrics)

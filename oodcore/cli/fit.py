@@ -5,20 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oodcore.cli import options
 from oodcore.cli.opening import Opened, folder_behind, opened
-from oodcore.cli.options import (
-    Batch,
-    Cache,
-    Data,
-    Device,
-    IdName,
-    Scorers,
-    Threads,
-    data_root,
-    examples,
-    names,
-    prepare,
-)
 from oodcore.cli.screen import progress, remark, show
 from oodcore.cli.sets import read
 from oodcore.cli.trial import work
@@ -28,7 +16,7 @@ if TYPE_CHECKING:
     from oodcore.checkpoint import Card
     from oodcore.panel import FittedPanel
 
-EXAMPLES = examples(
+EXAMPLES = options.examples(
     "ood fit my-checkpoint --id cifar10 --ood svhn,dtd",
     "ood fit my-checkpoint --id ~/parts --scorers energy,knn --out fitted",
 )
@@ -37,29 +25,29 @@ ACCEPT = 0.95
 
 def fit(
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint's name, or its folder.")],
-    id_name: IdName,
+    id_name: options.IdName,
     out: Annotated[
         Path | None, typer.Option("--out", help="A new checkpoint folder; else the same is completed.")
     ] = None,
-    scorers: Scorers = None,
+    scorers: options.Scorers = None,
     ood: Annotated[
         list[str] | None, typer.Option("--ood", help="OOD sets to show beside: a few outputs of each.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=2, help="At most so many images of each split, evenly spread.")
     ] = None,
-    cache: Cache = True,
-    data: Data = None,
-    device: Device = "auto",
-    threads: Threads = None,
-    batch_size: Batch = 256,
+    cache: options.Cache = True,
+    data: options.Data = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    batch_size: options.Batch = 256,
 ) -> None:
     """Fit scorers on the training split of a set, calibrate their thresholds, and keep both with the checkpoint.
 
     Thresholds come from the calibration split, which is in neither the training split nor the test. For weights from
     elsewhere run `ood checkpoints import` first.
     """
-    root, place = data_root(data), prepare(device, threads)
+    root, place = options.data_root(data), options.prepare(device, threads)
     target = _target(checkpoint, out, root)
     found = opened(checkpoint, place, root)
     with progress() as tell:
@@ -67,10 +55,10 @@ def fit(
         train, calibration, test = (
             read(id_name, split, root, tell, limit) for split in ("train", "calibration", "test")
         )
-        others = [read(name, "test", root, tell, limit) for name in names(ood)]
+        others = [read(name, "test", root, tell, limit) for name in options.names(ood)]
         from oodcore.evaluate import fit_panel, make_reference
 
-        panel = fit_panel(found.model, train, calibration, names(scorers) or "all", how)
+        panel = fit_panel(found.model, train, calibration, options.names(scorers) or "all", how)
         reference = make_reference(found.model, {images.name: images for images in (test, *others)}, how)
     _keep(found, target, panel, reference)
     show(
