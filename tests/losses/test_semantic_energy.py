@@ -118,13 +118,21 @@ def test_half_precision_is_computed_in_float32_under_autocast_too() -> None:
 # --- gradients
 
 
-@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-@pytest.mark.parametrize("reading", ["A", "B", "C"])
-@pytest.mark.parametrize("term", ["cross_entropy", "energy_in", "energy_out", "cluster", "push"])
+@pytest.mark.parametrize(
+    ("term", "reading", "distance"),
+    [
+        ("cross_entropy", "A", "cosine"),
+        ("energy_in", "A", "cosine"),
+        ("energy_out", "A", "cosine"),
+        ("cluster", "A", "cosine"),
+        ("cluster", "A", "euclidean"),
+        ("cluster", "C", "cosine"),
+        ("push", "A", "cosine"),
+        ("push", "A", "euclidean"),
+    ],
+)
 def test_the_gradient_of_each_term_numerically(term: str, reading: Reading, distance: Distance) -> None:
     """Reading B's weight is a constant to the gradient but not to a difference, so it has a test of its own."""
-    if (reading, distance) == ("C", "euclidean") or (reading, term) == ("B", "cluster"):
-        return
     loss = replace(EUCLID, reading=reading, distance=distance, temperature=0.8, pull=0.3)
     fitted = objective(loss, margin_push=2.0)
     fitted.projection.data = torch.tensor([[1.0, 0.3], [-0.2, 0.8]], dtype=torch.float64)
@@ -210,7 +218,7 @@ def test_during_warm_up_only_cross_entropy_and_cluster_loss_count() -> None:
         early = fitted(outputs(V), Y, OUTSIDE)
         assert [name for name, value in early.items() if value.item()] == ["cross_entropy", "cluster"]
         assert list(early) == list(whole)
-        assert all(value.requires_grad or name == "cross_entropy" or "energy" in name for name, value in early.items())
+        assert early["push"].requires_grad  # the same graph as later, which data-parallel training wants
     fitted.stage(2)
     assert {name: value.item() for name, value in fitted(outputs(V), Y, OUTSIDE).items()} == {
         name: value.item() for name, value in whole.items()
@@ -396,8 +404,8 @@ class Small(nn.Module):
 
 
 @cache
-def world(seed: int) -> World:
-    draw = torch.Generator().manual_seed(seed)
+def world() -> World:
+    draw = torch.Generator().manual_seed(0)
     means = 2 * torch.randn(12, 12, generator=draw)
 
     def around(centres: Tensor) -> Tensor:
@@ -413,12 +421,12 @@ def world(seed: int) -> World:
 
 
 @cache
-def trained(seed: int, pull: float = 0.5, inliers_as_outliers: bool = False) -> Trained:
-    """150 steps of cross-entropy, then 250 of semantic energy, 30 of them warm-up."""
-    torch.manual_seed(seed)
-    (images, labels, outliers, *_), net = world(seed), Small()
+def trained(pull: float = 0.5, inliers_as_outliers: bool = False) -> Trained:
+    """100 steps of cross-entropy, then 150 of semantic energy, 20 of them warm-up."""
+    torch.manual_seed(0)
+    (images, labels, outliers, *_), net = world(), Small()
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
-    for _ in range(150):
+    for _ in range(100):
         rows = torch.randint(0, len(images), (64,))
         optimizer.zero_grad()
         F.cross_entropy(net(images[rows]).logits, labels[rows]).backward()
@@ -426,12 +434,12 @@ def trained(seed: int, pull: float = 0.5, inliers_as_outliers: bool = False) -> 
     with torch.no_grad():
         known, strange = net(images), net(outliers)
     margins = (-known.logits.logsumexp(1)).quantile(0.25).item(), (-strange.logits.logsumexp(1)).quantile(0.75).item()
-    loss = SemanticEnergy(margin_in=margins[0], margin_out=margins[1], pull=pull, width=16, warm_up=30)
+    loss = SemanticEnergy(margin_in=margins[0], margin_out=margins[1], pull=pull, width=16, warm_up=20)
     bank = Bank(known, labels, Head(net.fc.weight.detach(), net.fc.bias.detach()))
     fitted, before = loss.fit(bank), loss.fit(bank)
     optimizer = torch.optim.SGD([*net.parameters(), *fitted.parameters()], 0.02, momentum=0.9)
     outliers = images if inliers_as_outliers else outliers
-    for step in range(250):
+    for step in range(150):
         fitted.stage(step)
         rows, others = torch.randint(0, len(images), (64,)), torch.randint(0, len(outliers), (128,))
         optimizer.zero_grad()
@@ -441,9 +449,8 @@ def trained(seed: int, pull: float = 0.5, inliers_as_outliers: bool = False) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 2])
-def test_clusters_become_tight_and_stay_apart(seed: int) -> None:
-    run, here = trained(seed), world(seed)
+def test_clusters_become_tight_and_stay_apart() -> None:
+    run, here = trained(), world()
     centers = run.objective.centers.detach()
     own = squared_distances(run.embed(here.test), centers, "cosine").gather(1, here.test_labels[:, None]).mean()
     start = squared_distances(run.embed(here.test, start=True), run.before.centers.detach(), "cosine")
@@ -454,18 +461,15 @@ def test_clusters_become_tight_and_stay_apart(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 2])
-def test_without_the_pull_the_representation_score_is_worse(seed: int) -> None:
-    here = world(seed)
-    assert trained(seed).found(here) > trained(seed, pull=0.0).found(here) + 0.05
+def test_without_the_pull_the_representation_score_is_worse() -> None:
+    assert trained().found(world()) > trained(pull=0.0).found(world()) + 0.05
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 2])
-def test_centres_whose_coordinates_are_shuffled_across_classes_find_less(seed: int) -> None:
+def test_centres_whose_coordinates_are_shuffled_across_classes_find_less() -> None:
     """Handing whole centres to other classes changes nothing: the score asks for any centre, not for the right one."""
-    run, here = trained(seed), world(seed)
-    centers, draw = run.objective.centers.detach(), torch.Generator().manual_seed(seed)
+    run, here = trained(), world()
+    centers, draw = run.objective.centers.detach(), torch.Generator().manual_seed(0)
     renamed = centers[torch.randperm(6, generator=draw)]
     mixed = torch.stack([column[torch.randperm(6, generator=draw)] for column in centers.mT], dim=1)
     assert run.found(here, renamed) == pytest.approx(run.found(here), abs=1e-3)
@@ -475,7 +479,7 @@ def test_centres_whose_coordinates_are_shuffled_across_classes_find_less(seed: i
 @pytest.mark.slow
 def test_with_known_images_as_outliers_the_hinges_conflict_and_accuracy_drops() -> None:
     """No energy satisfies both margins: whatever it is, the two hinges together keep half of the squared gap."""
-    honest, fooled, here = trained(0), trained(0, inliers_as_outliers=True), world(0)
+    honest, fooled, here = trained(), trained(inliers_as_outliers=True), world()
     loss = fooled.objective.loss
     floor = loss.weight * (loss.margin_out - loss.margin_in) ** 2 / 2
     assert (fooled.last["energy_in"] + fooled.last["energy_out"]).item() >= floor
