@@ -55,12 +55,12 @@ class Network(nn.Module):
     def head(self) -> Head:
         """The last linear layer, cut from the autograd graph; it shares memory with the weights."""
 
-    def attach_centers(self, projection: Float[Tensor, "m d"], centers: Float[Tensor, "k m"]) -> None:
+    def attach_centers(self, projection: Tensor, centers: Tensor) -> None:
         """From now on `Outputs.embeddings` are the projected features; saved with the weights, not trained.
 
         Args:
-            projection: Linear map of the penultimate features; copied.
-            centers: One per class, in the embeddings' space; copied.
+            projection: Linear map of the penultimate features, floats of shape (m, d); copied.
+            centers: One per class, in the embeddings' space, floats of shape (k, m); copied.
 
         Raises:
             CheckpointError: shapes that do not belong to this network.
