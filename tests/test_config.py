@@ -100,10 +100,10 @@ def test_own_fine_tunings_share_one_budget() -> None:
     ]
     assert len(found) == 16
     assert {(each.train, each.data.outliers, each.validation.every) for each in found} == {
-        (found[0].train, "tin-aux50", 75)
+        (found[0].train, "tin-aux50", 60)
     }
     assert (found[0].train.steps, found[0].train.lr, found[0].train.batch, found[0].train.outlier_batch) == (
-        150,
+        120,
         0.01,
         128,
         256,
