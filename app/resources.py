@@ -110,7 +110,7 @@ class Exhibit:
     def reference_scores(self) -> dict[str, dict[str, Float64[Tensor, " n"]]]:
         """Set → scorer → scores; gradient scorers, which need the images themselves, are absent."""
         assert self.panel is not None  # noqa: S101
-        quick, _ = halves(self.panel)
+        quick, _ = self.panel.halves()
         return {name: quick(bank.outputs) for name, bank in self.reference.items()}
 
     def held_out(self, scorer: str) -> Float64[Tensor, " n"]:
@@ -121,12 +121,6 @@ class Exhibit:
     def against(self, scorer: str, outliers: str | None) -> Float64[Tensor, " m"] | None:
         """Scores of a reference set of outliers, or None where the checkpoint brings none."""
         return self.reference_scores.get(outliers or "", {}).get(scorer)
-
-
-def halves(panel: FittedPanel) -> tuple[FittedPanel, FittedPanel]:
-    """The scorers that outputs suffice for, and those that look at the images again."""
-    slow = panel.gradient_names
-    return panel.subset([name for name in panel.names if name not in slow]), panel.subset(slow)
 
 
 def folders() -> dict[str, Path]:
@@ -204,7 +198,7 @@ def _run(shown: Exhibit, pictures: Sequence[Picture]) -> dict[str, Answer]:
     views = [view for picture in pictures if isinstance(view := prepared(picture, shown.model.transform), Prepared)]
     pixels = torch.stack([view.pixels for view in views])
     outputs = outputs_of(shown.model, pixels, norms=shown.panel.reads_norms)
-    quick, slow = halves(shown.panel)
+    quick, slow = shown.panel.halves()
     scores = quick(outputs)
     if slow.names:
         scores |= slow.score(shown.model, pixels)

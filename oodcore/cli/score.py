@@ -128,11 +128,10 @@ def _lines(
     from oodcore.models.collect import outputs_of
 
     outputs = outputs_of(found.model, pixels, norms=panel.reads_norms)
-    plain = [name for name in panel.names if name not in panel.gradient_names]
-    scores = panel.subset(plain)(outputs) if plain else {}
-    if panel.gradient_names:
-        place = next(found.model.parameters()).device
-        scores |= panel.subset(panel.gradient_names).score(found.model, pixels.to(place))
+    quick, slow = panel.halves()
+    scores = quick(outputs)
+    if slow.names:
+        scores |= slow.score(found.model, pixels)
     confidence, labels = outputs.logits.double().softmax(1).max(1)
     for row, path in enumerate(paths):
         by_scorer = {name: _verdict(panel, name, float(scores[name][row]), accept) for name in panel.names}

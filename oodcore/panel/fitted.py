@@ -85,6 +85,11 @@ class FittedPanel(Contents):
             calibrations={name: self.calibrations[name] for name in chosen if name in self.calibrations},
         )
 
+    def halves(self) -> tuple["FittedPanel", "FittedPanel"]:
+        """The scorers that outputs suffice for, and those that look at the images again; either may be none."""
+        slow = self.gradient_names
+        return self.subset([name for name in self.names if name not in slow]), self.subset(slow)
+
     def to(self, device: torch.device | str, /) -> "FittedPanel":
         """The same panel on another device. Calling it moves it as well, each time."""
         return replace(self, members={name: member.to(device) for name, member in self.members.items()})

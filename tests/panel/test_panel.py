@@ -141,6 +141,15 @@ def test_a_subset_keeps_scores_settings_and_calibration(setup, outputs: Outputs,
         panel.subset(["vim"])
 
 
+def test_the_halves_are_what_outputs_suffice_for_and_the_rest(setup, outputs: Outputs) -> None:
+    quick, slow = Panel(["odin", "knn", "energy"]).fit(setup.bank).halves()
+    assert (quick.names, slow.names) == (("knn", "energy"), ("odin",))
+    assert quick(outputs).keys() == {"knn", "energy"}
+    assert slow.score(setup.net, setup.images).keys() == {"odin"}
+    none, odin = Panel(["odin"]).fit().halves()
+    assert (none(outputs), odin.names) == ({}, ("odin",))
+
+
 def test_about_is_kept_as_a_file_would(setup) -> None:
     assert Panel(["energy"]).fit(setup.bank, about={"set": "cifar10", "rows": (1, 2)}).about == {
         "set": "cifar10",
