@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -195,9 +195,7 @@ class RunFolder:
         """
         path, line = self.path / "events.jsonl", json.dumps(event, allow_nan=False) + "\n"
         with writing(path), path.open("a+b") as file:
-            if file.tell() and file.seek(-1, os.SEEK_END) and file.read(1) != b"\n":
-                line = "\n" + line
-            file.write(line.encode())
+            file.write((line if _ends_a_line(file) else f"\n{line}").encode())
 
     def events(self) -> list[dict[str, Any]]:
         """All events so far, by step.
@@ -304,6 +302,14 @@ def writing(path: Path) -> Iterator[None]:
             f"'{path}' cannot be written: {error.strerror or error}. Mend that and start the run again: it goes on "
             "from its last state."
         ) from error
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    """Whether what is written next begins a line; leaves the file at its end, as appending does anyway."""
+    if file.tell() == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _same(values: Mapping[str, Any], experiment: Experiment) -> bool:

@@ -1,29 +1,65 @@
 """From an experiment to what can be trained: images, network, measured margins, prior, fitted loss."""
 
-from dataclasses import dataclass, fields
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from oodcore.checkpoint import load
 from oodcore.config import Experiment
-from oodcore.data import ArraySet, ImageSet, Preprocessing, check_disjoint, entries, long_tail, open_set
+from oodcore.data import ArraySet, ImageSet, Preprocessing
 from oodcore.data.transforms import CIFAR_MEAN, CIFAR_STD
 from oodcore.errors import DataError
 from oodcore.evaluate import Work
-from oodcore.evaluate.work import bank_of, spread_rows
+from oodcore.evaluate.work import spread_rows
 from oodcore.functional import free_energy
-from oodcore.losses import Objective
+from oodcore.jobs.images import Images, Sources, read_inliers
+from oodcore.losses import Loss, Objective
 from oodcore.models import Network, build
+from oodcore.models.collect import collect
 from oodcore.priors import outlier_counts
 from oodcore.records import Bank
-from oodcore.train.margins import Suggestion, suggest
+from oodcore.train.loop import require_trainable
+from oodcore.train.margins import suggest
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Measured", "Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the network of the start and the images decided; a resumed run takes it from the folder.
+
+    Args:
+        loss: The loss's name and options as they are used, measured margins included.
+        prior: Outliers per class under the network of the start, over the whole training part; where the loss asks.
+        held_out: Which outliers validate, in words.
+        digests: Hash of the content of each part of the images.
+    """
+
+    loss: Mapping[str, Any]
+    prior: list[int] | None = None
+    held_out: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Measured":
+        """The way back from `dataclasses.asdict`.
+
+        Raises:
+            DataError: these are other values.
+        """
+        try:
+            return cls(**values)
+        except TypeError:
+            raise DataError("What was measured for this run is damaged. Choose another folder.") from None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the loss."""
+        return {name: value for name, value in self.loss.items() if name != "name"}
 
 
 @dataclass(frozen=True)
@@ -33,170 +69,192 @@ class Prepared:
     Args:
         model: The network, with the weights of the start.
         objective: The fitted loss.
-        inliers: Training images.
-        outliers: Auxiliary training images.
-        calibration: In-distribution images for validation.
-        held_out: Auxiliary outliers for validation.
-        prior: Outliers per class under the network of the start, over the whole auxiliary set.
-        margins: What the network's energies suggest, where asked for.
-        settings: The loss's options as they are used, measured ones included.
+        images: What is trained and validated on.
+        measured: What was found on the way.
     """
 
     model: Network
     objective: Objective
-    inliers: ArraySet
-    outliers: ArraySet | None
-    calibration: ImageSet
-    held_out: ImageSet | None
-    prior: Int64[Tensor, " k"] | None
-    margins: Suggestion | None
-    settings: dict[str, Any]
+    images: Images
+    measured: Measured
 
 
-def prepare(experiment: Experiment, root: Path | None = None, work: Work | None = None) -> Prepared:
-    """Open, load, measure and fit.
+def prepare(
+    experiment: Experiment,
+    root: Path | None = None,
+    work: Work | None = None,
+    *,
+    device: torch.device | str | None = None,
+    known: Measured | None = None,
+    processes: int = 1,
+) -> Prepared:
+    """Open, load, refuse what cannot work, measure and fit.
 
     Args:
         experiment: What is to be run.
         root: Folder of the image sets; see `oodcore.data.roots`.
         work: How passes over images are run.
+        device: Where they are run; the network comes back to the CPU.
+        known: Of an earlier start: nothing is measured again. Weights and class centres are then taken from its state.
+        processes: That will share each batch.
 
     Raises:
         DataError, CheckpointError, ScoreError, UnknownNameError: the sentence says what is missing or does not fit.
     """
-    work, data = work or Work(), experiment.data
-    read = partial(_read, root=root, work=work)
-    inliers = in_memory(read(data.inliers, data.split))
-    if data.long_tail is not None:
-        inliers = long_tail(inliers, data.long_tail)
-    model = _network(experiment, inliers)
-    calibration = read(data.inliers, "calibration")
-    outliers = None if data.outliers is None else in_memory(read(data.outliers, "train"))
-    held_out = None if data.outliers is None else _held_out(experiment, read)
-    if outliers is not None:
-        _require_apart(outliers, experiment, model, read)
-    margins = _margins(experiment, model, calibration, held_out, work)
-    settings = _settings(experiment, margins)
-    loss = experiment.make_loss(**settings)
-    prior = None
-    if outliers is not None:
-        prior = outlier_counts(bank_of(model, outliers, work))
-    evidence = _evidence(loss.about.evidence, prior, inliers, model, work)
-    if outliers is not None and data.outlier_limit is not None:
-        outliers = outliers.take(spread_rows(len(outliers), data.outlier_limit))
-    options = {each.name: getattr(loss, each.name) for each in fields(loss)}  # type: ignore[arg-type]
-    return Prepared(
-        model,
-        loss.fit(evidence),
-        inliers,
-        outliers,
-        calibration,
-        held_out,
-        prior,
-        margins,
-        {"name": experiment.loss} | options,
-    )
+    work = work or Work()
+    require_rule(experiment)
+    sources = Sources(experiment, root, work)
+    inliers = read_inliers(experiment, sources.read)
+    model = network_of(experiment, inliers.train)
+    images = sources.images(inliers, model.transform)
+    trained = replace(images, outliers=limited(images.outliers, experiment.data.outlier_limit))
+    require_trainable(trained.inliers, trained.outliers, len(model.classes), experiment.train, processes)
+    ruler = Ruler(experiment, model, images, work, device)
+    if known is not None:
+        require_unchanged(images, known)
+        loss = experiment.make_loss(**known.options)
+        return Prepared(model, loss.fit(ruler.evidence(loss, known.prior, shape_only=True)), trained, known)
+    sources.require_apart(images, model.transform)
+    loss = experiment.make_loss(**ruler.margins())
+    prior = ruler.prior() if loss.about.evidence == "outlier prior" else None
+    objective = loss.fit(ruler.evidence(loss, prior))
+    used = {"name": experiment.loss, **options_of(loss, objective)}
+    return Prepared(model, objective, trained, Measured(used, prior, images.rule, images.digests))
 
 
-def _evidence(wanted: str, prior: Tensor | None, inliers: ArraySet, model: Network, work: Work) -> Tensor | Bank | None:
-    """What the loss learns from; a bank is collected only where it is wanted."""
-    if wanted == "outlier prior":
-        return prior
-    if wanted == "class prior":
-        return torch.bincount(inliers.labels, minlength=len(model.classes))
-    return bank_of(model, inliers, work) if wanted == "bank" else None
+@dataclass(frozen=True)
+class Ruler:
+    """Measures with the network of the start."""
+
+    experiment: Experiment
+    model: Network
+    images: Images
+    work: Work
+    device: torch.device | str | None
+
+    def bank(self, images: ImageSet) -> Bank:
+        """Outputs of every image."""
+        tell = self.work.telling(f"Collecting {images.name}")
+        return collect(
+            self.model,
+            images,
+            batch_size=self.work.batch_size,
+            norms=False,
+            device=self.device,
+            progress=tell,
+            cache=self.work.cache,
+        )
+
+    def margins(self) -> dict[str, float]:
+        """Options of the loss that its table leaves to the network's energies."""
+        rule, held_out = self.experiment.margins, self.images.held_out
+        if rule is None or held_out is None:
+            return {}
+        inside, outside = (free_energy(self.bank(part).outputs.logits) for part in (self.images.calibration, held_out))
+        found = suggest(inside, outside, inside=rule.inside, outside=rule.outside)
+        options = {"margin_in": found.margin_in, "margin_out": found.margin_out}
+        if rule.alpha_gap is not None:
+            options["alpha"] = vars_of(self.experiment.make_loss())["alpha"] * found.gap / rule.alpha_gap
+        return options
+
+    def prior(self) -> list[int] | None:
+        """Outliers per class, where there are outliers."""
+        outliers = self.images.outliers
+        return None if outliers is None else outlier_counts(self.bank(outliers)).tolist()
+
+    def evidence(self, loss: Loss, prior: list[int] | None, *, shape_only: bool = False) -> Tensor | Bank | None:
+        """What the loss learns from; a bank of one image per class gives the shape of what a state will fill."""
+        inliers, wanted = self.images.inliers, loss.about.evidence
+        if wanted == "outlier prior":
+            return None if prior is None else torch.tensor(prior)
+        if wanted == "class prior":
+            return torch.bincount(inliers.labels, minlength=len(self.model.classes))
+        if wanted == "bank":
+            return self.bank(first_of_each(inliers) if shape_only else inliers)
+        return None
 
 
-def in_memory(images: ImageSet) -> ArraySet:
-    """Images as one tensor.
+def require_rule(experiment: Experiment) -> None:
+    """Before anything is measured: margins are for losses that have them.
 
     Raises:
-        DataError: a set of files, which training does not read.
+        DataError: percentiles for a loss without margins, or without outliers to compare with.
     """
-    if not isinstance(images, ArraySet):
-        raise DataError(
-            f"'{images.name}' is read file by file; training needs its images in memory, at one size. "
-            "Pack it as an .npz of uint8 images first."
-        )
-    return images
+    if experiment.margins is None:
+        return
+    options = vars_of(experiment.make_loss())
+    needed = ["margin_in", "margin_out", *([] if experiment.margins.alpha_gap is None else ["alpha"])]
+    if missing := [name for name in needed if name not in options]:
+        raise DataError(f"[margins] sets {' and '.join(missing)}, which '{experiment.loss}' does not have.")
+    if experiment.data.outliers is None:
+        raise DataError("[margins] compares with auxiliary outliers: name them with outliers in [data].")
 
 
-def _read(name: str, split: str, *, root: Path | None, work: Work) -> ImageSet:
-    return open_set(name, split, root, work.telling(f"Reading {name} {split}"))
+def require_unchanged(images: Images, known: Measured) -> None:
+    """A run goes on with the images it began with.
 
-
-def _network(experiment: Experiment, inliers: ArraySet) -> Network:
-    start = experiment.model
-    if start.checkpoint is not None:
-        model = load(start.checkpoint)
-        if model.classes != inliers.classes:
+    Raises:
+        DataError: the content of a part is another.
+    """
+    for name, digest in images.digests.items():
+        if known.digests.get(name) != digest:
             raise DataError(
-                f"'{start.checkpoint}' knows {len(model.classes)} classes ({', '.join(model.classes[:3])}, …), "
-                f"'{inliers.name}' shows {len(inliers.classes)} ({', '.join(inliers.classes[:3])}, …)."
+                f"'{name}' is not what it was when this run began. Bring those images back, or choose another folder."
             )
-        return model
+
+
+def network_of(experiment: Experiment, inliers: ImageSet) -> Network:
+    """With the weights of the start; class centres of an earlier training are left behind, as features will move.
+
+    Raises:
+        CheckpointError, UnknownNameError: no such checkpoint or architecture.
+        DataError: a checkpoint that knows other classes.
+    """
+    start = experiment.model
+    if start.checkpoint is None:
+        return fresh(experiment, inliers)
+    model = load(start.checkpoint)
+    if model.classes != inliers.classes:
+        raise DataError(
+            f"'{start.checkpoint}' knows {len(model.classes)} classes ({', '.join(model.classes[:3])}, …), "
+            f"'{inliers.name}' shows {len(inliers.classes)} ({', '.join(inliers.classes[:3])}, …)."
+        )
+    model.projection = model.centers = None
+    return model
+
+
+def fresh(experiment: Experiment, inliers: ImageSet) -> Network:
+    """Weights drawn from the run's seed; input as the training images are, 32×32 where they are files of any size."""
+    start, usual = experiment.model, Preprocessing()
     torch.manual_seed(experiment.train.seed)
-    fresh = build(str(start.architecture), inliers.classes, **start.options)
-    fresh.transform = Preprocessing(
-        size=inliers.images.shape[2],
+    model = build(str(start.architecture), inliers.classes, **start.options)
+    model.transform = Preprocessing(
+        size=min(inliers.images.shape[2:]) if isinstance(inliers, ArraySet) else usual.size,
         mean=start.mean or CIFAR_MEAN,
         std=start.std or CIFAR_STD,
         coding=start.coding or inliers.coding,
     )
-    return fresh
+    return model
 
 
-def _held_out(experiment: Experiment, read: Any) -> ImageSet | None:
-    """The auxiliary split for validation; another one that is not trained on where it has no such one; or none."""
-    from oodcore.data import entry
-
-    name, wanted = str(experiment.data.outliers), experiment.validation.outlier_split
-    there = [split for split in (wanted, "calibration", "test") if split in entry(name).splits]
-    return read(name, there[0]) if there else None
+def limited(outliers: ArraySet | None, most: int | None) -> ArraySet | None:
+    """At most so many, evenly spread."""
+    if outliers is None or most is None:
+        return outliers
+    return outliers.take(spread_rows(len(outliers), most))
 
 
-def _require_apart(outliers: ArraySet, experiment: Experiment, model: Network, read: Any) -> None:
-    """No test image among the training outliers; classes that the manifest excludes are dropped by evaluations."""
-    from oodcore.data import drop_excluded
-
-    names = experiment.data.not_tested
-    if "all" in names:
-        names = tuple(
-            each.name for each in entries() if each.role in ("near", "far") and each.coding == outliers.coding
-        )
-        names = tuple(name for name in names if _here(name, read))
-    for name in names:
-        check_disjoint(
-            outliers, drop_excluded(read(name, "test"), outliers.name, read.keywords["root"]), model.transform
-        )
+def options_of(loss: Loss, objective: Objective) -> dict[str, Any]:
+    """The loss's options; what it left to its evidence is taken from the fitted one."""
+    return {name: getattr(objective, name, None) if value is None else value for name, value in vars_of(loss).items()}
 
 
-def _here(name: str, read: Any) -> bool:
-    from oodcore.data import entry
-
-    return entry(name).present(read.keywords["root"]) and bool(entry(name).needs)
-
-
-def _margins(
-    experiment: Experiment, model: Network, calibration: ImageSet, held_out: ImageSet | None, work: Work
-) -> Suggestion | None:
-    rule = experiment.margins
-    if rule is None:
-        return None
-    if held_out is None:
-        raise DataError(
-            "[margins] compares with auxiliary outliers that are not trained on: name a set that has such a split with "
-            "outliers in [data], or give margin_in and margin_out in [loss]."
-        )
-    inside, outside = (free_energy(bank_of(model, images, work).outputs.logits) for images in (calibration, held_out))
-    return suggest(inside, outside, inside=rule.inside, outside=rule.outside)
+def vars_of(loss: Loss) -> dict[str, Any]:
+    """Options by name."""
+    return {each.name: getattr(loss, each.name) for each in fields(loss)}  # type: ignore[arg-type]
 
 
-def _settings(experiment: Experiment, margins: Suggestion | None) -> dict[str, Any]:
-    if margins is None:
-        return {}
-    changes: dict[str, Any] = {"margin_in": margins.margin_in, "margin_out": margins.margin_out}
-    gap = experiment.margins.alpha_gap if experiment.margins else None
-    if gap is not None:
-        changes["alpha"] = getattr(experiment.make_loss(), "alpha") * margins.gap / gap  # noqa: B009
-    return changes
+def first_of_each(images: ArraySet) -> ArraySet:
+    """One image of every class."""
+    labels = images.labels.tolist()
+    return images.take([labels.index(label) for label in sorted(set(labels))])

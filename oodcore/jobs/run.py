@@ -1,35 +1,32 @@
 """One experiment in one folder, as a stream of events: started, cancelled, killed, resumed or finished."""
 
-import time
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
-from torch import Tensor
-
-from oodcore.checkpoint import Card, save
+from oodcore.checks import prior_zeros
 from oodcore.config import Experiment
-from oodcore.data import ImageSet
 from oodcore.errors import OODError
 from oodcore.evaluate import Work
-from oodcore.evaluate.work import spread_rows
-from oodcore.functional import free_energy
+from oodcore.jobs.clock import Beat, Pace
 from oodcore.jobs.folder import RunFolder, Status
-from oodcore.jobs.prepare import Prepared, prepare
-from oodcore.metrics import accuracy, auroc, fpr_at_recall
-from oodcore.models import Network
-from oodcore.models.collect import collect
-from oodcore.models.weights_file import check_finite
+from oodcore.jobs.interrupts import held_back
+from oodcore.jobs.party import Party, follow
+from oodcore.jobs.prepare import Measured, Prepared, prepare
+from oodcore.jobs.result import save_result
+from oodcore.jobs.validate import validate
 from oodcore.train.devices import fabric_for
-from oodcore.train.loop import Step, Training
+from oodcore.train.loop import DivergedError, Step, Training
 
-__all__ = ["Event", "run", "validate"]
+__all__ = ["Event", "run"]
 
 SAVED_EVERY = 30.0  # seconds; a kill costs at most so much
 WRITTEN_EVERY = 0.5  # seconds; a step may be far shorter than a line is worth
+STOPPED = "Stopped on request; start it again to go on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +34,19 @@ class Event:
     """Something that a run tells.
 
     Args:
-        kind: "prepared", "step", "validation", "finished" or "cancelled".
+        kind: "prepared", "resumed", "step", "validation", "finished" or "cancelled".
         step: Updates taken when it happened.
-        values: What happened: numbers by name, plain and finite.
+        values: What happened: numbers by name, plain and finite. Of steps, only those that are written down have some,
+            about two a second, for reading numbers waits for the device.
     """
 
     kind: str
     step: int
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stopped(Exception):  # noqa: N818
+    """Somebody asked a run to stop that was still being prepared."""
 
 
 def run(
@@ -56,154 +58,268 @@ def run(
     accelerator: str = "auto",
     devices: int = 1,
     nodes: int = 1,
-) -> Iterator[Event]:
+    saved_every: float = SAVED_EVERY,
+) -> Generator[Event, None, None]:
     """Train in a folder; goes on where an earlier process of the same experiment was stopped or killed.
 
-    Yields after every step, on every process; only the first process writes. Closing the generator, or an exception in
-    the caller's loop, keeps the state: the next call resumes.
+    Yields after every step. It stops between steps: when the folder's `cancel` appears, when the generator is closed,
+    or on Ctrl-C, and keeps its state: the next call goes on. A finished run yields "finished" again and does nothing.
+    Of several processes only the first yields and writes; the others follow it to the end without a word.
+
+    Args:
+        experiment: What is to be run.
+        folder: Of this run alone; made here.
+        root: Folder of the image sets; see `oodcore.data.roots`.
+        work: How passes over images are run.
+        accelerator: See `fabric_for`.
+        devices: Processes per machine.
+        nodes: Machines.
+        saved_every: Seconds between two states on disk; 0 keeps one after every step.
 
     Raises:
         BusyError: another process works in the folder.
+        UnwritableError: a full disk, or missing rights; the last state stands.
         DataError, CheckpointError, ScoreError, UnknownNameError: see `prepare`; or the folder holds another run.
-        DivergedError: the loss is not finite; the last state stands.
+        DivergedError: the loss or a weight is not finite; the last state stands.
     """
-    place = RunFolder(Path(folder))
+    place, work = RunFolder(Path(folder)), work or Work()
     fabric = fabric_for(experiment.train, accelerator=accelerator, devices=devices, nodes=nodes)
     if not fabric.is_global_zero:
-        yield from _follow(experiment, place, fabric, root, work)
+        follow(fabric, partial(_joined, experiment, fabric, root, work))
         return
-    with place.held():
+    with Party(fabric) as party, place.held():
         place.claim(experiment)
-        place.go_on()
-        if place.finished:
+        if (status := place.status) is not None and status.state == "finished":
+            yield Event("finished", status.step, {"checkpoint": str(place.checkpoint)})
             return
+        place.go_on()
         with _reported(place):
-            ready = prepare(experiment, root, work)
-            yield from _lead(experiment, place, ready, _training(experiment, ready, fabric, place))
+            try:
+                going = _begun(experiment, place, fabric, party, root, work, saved_every)
+            except Stopped:
+                yield _stopped(place)
+                return
+            yield from going.events(party)
 
 
-def _training(experiment: Experiment, ready: Prepared, fabric: Any, place: RunFolder) -> Training:
-    training = Training(ready.model, ready.objective, ready.inliers, ready.outliers, experiment.train, fabric)
-    if (state := place.kept()) is not None:
+def _begun(
+    experiment: Experiment,
+    place: RunFolder,
+    fabric: Any,
+    party: Party,
+    root: Path | None,
+    work: Work,
+    saved_every: float,
+) -> "Going":
+    """Prepared, together with the other processes; the state of an earlier process is taken up."""
+    before, state = place.status or Status("running"), place.kept()
+    place.tell(replace(before, state="running", message="Preparing."))
+    noted = None if state is None else place.prepared
+    known = None if noted is None else Measured.from_json(noted)
+    ready = prepare(
+        experiment, root, _watched(work, place), device=fabric.device, known=known, processes=fabric.world_size
+    )
+    place.note_prepared(asdict(ready.measured))
+    party.say({"measured": asdict(ready.measured), "state": state})
+    return Going(experiment, place, ready, _training(experiment, ready, fabric, state), state, saved_every)
+
+
+def _joined(experiment: Experiment, fabric: Any, root: Path | None, work: Work, word: Mapping[str, Any]) -> Training:
+    """The training of a further process: what the first one measured and kept, on images that it reads itself."""
+    known = Measured.from_json(word["measured"])
+    ready = prepare(
+        experiment, root, replace(work, progress=None), device=fabric.device, known=known, processes=fabric.world_size
+    )
+    return _training(experiment, ready, fabric, word["state"])
+
+
+def _training(experiment: Experiment, ready: Prepared, fabric: Any, state: Mapping[str, Any] | None) -> Training:
+    images = ready.images
+    training = Training(ready.model, ready.objective, images.inliers, images.outliers, experiment.train, fabric)
+    if state is not None:
         training.load_state_dict(state)
     return training
 
 
-def _follow(
-    experiment: Experiment, place: RunFolder, fabric: Any, root: Path | None, work: Work | None
-) -> Iterator[Event]:
-    """A further process of a data-parallel run: computes, writes nothing."""
-    training = _training(experiment, prepare(experiment, root, work), fabric, place)
-    for step in training:
-        yield Event("step", step.index + 1, {"lr": step.lr})
-        if fabric.broadcast(False):
-            return
+class Going:
+    """A run on its way: what is written when.
 
+    Events come before the state that contains their step. So whatever state a kill leaves behind, everything up to it
+    has been told, and what was told beyond it is told again.
 
-def _lead(experiment: Experiment, place: RunFolder, ready: Prepared, training: Training) -> Iterator[Event]:
-    clock = _Clock(experiment, training)
-    place.tell(Status("running", training.done, training.steps))
-    if training.done == 0:
-        yield _noted(place, Event("prepared", 0, _measured(ready)))
-    several = training.fabric.world_size > 1
-    try:
-        for step in training:
-            stop = place.cancelling
-            if several:
-                training.fabric.broadcast(stop)
-            event = Event("step", training.done, clock.numbers(step))
-            if clock.due("write", WRITTEN_EVERY) or stop:
-                place.append({"kind": "step", "step": event.step, **event.values})
-                place.tell(Status("running", training.done, training.steps))
-            yield event
-            if _validates(experiment, training):
-                values = validate(training.result, ready.calibration, ready.held_out, experiment.validation.limit)
-                yield _noted(place, Event("validation", training.done, values))
-            if clock.due("save", SAVED_EVERY):
-                _keep(place, training)
-            if stop:
-                _keep(place, training)
-                place.tell(Status("cancelled", training.done, training.steps, "Stopped on request; it can be resumed."))
-                yield _noted(place, Event("cancelled", training.done))
-                return
-    except (GeneratorExit, KeyboardInterrupt):
-        _keep(place, training)
-        place.tell(Status("cancelled", training.done, training.steps, "Stopped on request; it can be resumed."))
-        raise
-    _finish(experiment, place, ready, training)
-    yield _noted(place, Event("finished", training.done, {"checkpoint": str(place.checkpoint)}))
-
-
-def validate(model: Network, calibration: ImageSet, held_out: ImageSet | None, limit: int = 2500) -> dict[str, float]:
-    """Accuracy on calibration images; AUROC and FPR95 of the energy against held-out auxiliary outliers.
-
-    Both false-positive rates at 95 % recall are there: of outliers when ID is kept, and of ID when outliers are caught.
+    Args:
+        experiment: What is run.
+        place: Where.
+        ready: With what.
+        training: On its way.
+        state: Where it was taken up; None at the first start.
+        saved_every: Seconds between two states.
     """
-    known = _part(model, calibration, limit)
-    logits, labels = known
-    values = {"accuracy": accuracy(logits, labels)}
-    if held_out is not None:
-        inside, outside = free_energy(logits), free_energy(_part(model, held_out, limit)[0])
-        values["auroc"] = auroc(inside, outside)
-        values["fpr95_id_positive"] = fpr_at_recall(inside, outside, positive="id")
-        values["fpr95_ood_positive"] = fpr_at_recall(inside, outside, positive="ood")
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        place: RunFolder,
+        ready: Prepared,
+        training: Training,
+        state: Mapping[str, Any] | None,
+        saved_every: float,
+    ) -> None:
+        self.experiment, self.place, self.ready, self.training = experiment, place, ready, training
+        self.resumed = state is not None
+        self.write, self.save = Beat(WRITTEN_EVERY, at_once=True), Beat(saved_every)
+        recipe = experiment.train
+        images = recipe.batch + (recipe.outlier_batch if training.outliers is not None else 0)
+        before = 0.0 if state is None else float(state.get("seconds", 0.0))
+        self.pace = Pace(training.done, training.steps, images, before)
+        self.validation: dict[str, float] = {}
+        self.validated_at = -1
+
+    def events(self, party: Party) -> Iterator[Event]:
+        """Everything until the run ends, one way or the other."""
+        inside = False  # a step, which only a second Ctrl-C interrupts: then weights are half updated
+        try:
+            yield self.begin()
+            yield from self.validated()
+            steps = iter(self.training)
+            while self.training.done < self.training.steps:
+                inside = True
+                with held_back() as asked:
+                    step = party.step(steps)
+                inside = False
+                yield self.stepped(step)
+                yield from self.validated()
+                if asked:
+                    raise KeyboardInterrupt  # noqa: TRY301
+                if self.place.cancelling:
+                    yield self.stop()
+                    return
+                if self.save.due():
+                    self.keep()
+        except (GeneratorExit, KeyboardInterrupt):
+            if not inside:
+                self.stop()
+            raise
+        yield self.finish()
+
+    def begin(self) -> Event:
+        """The first event, and the first state, so that a resumed run never measures again."""
+        if self.resumed:
+            self.recall()
+            return self.note(Event("resumed", self.training.done))
+        event = self.note(Event("prepared", 0, described(self.ready)))
+        self.keep()
+        return event
+
+    def stepped(self, step: Step) -> Event:
+        """Numbers where they are written down: about twice a second, and of the last step."""
+        done = self.training.done
+        if not self.write.due() and done < self.training.steps:
+            return Event("step", done)
+        terms = {name: float(term) for name, term in step.terms.items()}
+        if not all(map(math.isfinite, terms.values())):
+            raise self.diverged("loss")
+        activity = {name: float(share) for name, share in step.activity.items()}
+        numbers = {"terms": terms, "activity": activity, "lr": step.lr, **self.pace.numbers(done)}
+        event = self.note(Event("step", done, numbers))
+        self.place.tell(Status("running", done, self.training.steps))
+        return event
+
+    def validated(self) -> Iterator[Event]:
+        """A validation, where one is due and was not made yet."""
+        done = self.training.done
+        due = done == self.training.steps or (done > 0 and done % self.experiment.validation.every == 0)
+        if not due or done == self.validated_at:
+            return
+        self.require_finite()
+        images, limit = self.ready.images, self.experiment.validation.limit
+        self.validation = validate(self.training.result, images.calibration, images.held_out, limit)
+        self.validated_at = done
+        yield self.note(Event("validation", done, self.validation))
+
+    def recall(self) -> None:
+        """The validation of this state, if an earlier process made it."""
+        for event in self.place.events():
+            if event["kind"] == "validation" and event["step"] == self.training.done:
+                self.validation = {name: value for name, value in event.items() if name not in ("kind", "step")}
+                self.validated_at = self.training.done
+
+    def keep(self) -> None:
+        """The state, unless a weight is no number any more: then the last one stands."""
+        self.require_finite()
+        self.place.keep(self.training.state_dict() | {"seconds": self.pace.seconds})
+
+    def stop(self) -> Event:
+        """Between two steps."""
+        self.keep()
+        return _stopped(self.place, self.training.done, self.training.steps)
+
+    def finish(self) -> Event:
+        """The result; until it is whole, the last state stands."""
+        self.keep()
+        save_result(self.place, self.experiment, self.ready, self.training, self.validation, self.pace.seconds)
+        event = self.note(Event("finished", self.training.done, {"checkpoint": str(self.place.checkpoint)}))
+        self.place.tell(Status("finished", self.training.done, self.training.steps))
+        self.place.drop_state()
+        return event
+
+    def note(self, event: Event) -> Event:
+        """Written down."""
+        self.place.append({"kind": event.kind, "step": event.step, **event.values})
+        return event
+
+    def require_finite(self) -> None:
+        """On a device the loss is not looked at in every step.
+
+        Raises:
+            DivergedError: a weight or class centre is NaN or infinite.
+        """
+        for name, value in self.training.joint.state_dict().items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise self.diverged(f"tensor '{name}'")
+
+    def diverged(self, what: str) -> DivergedError:
+        """With advice."""
+        return DivergedError(
+            f"The {what} is NaN or infinite at step {self.training.done}. Try a lower learning rate than "
+            f"{self.experiment.train.lr:g}, and margins that fit this network's energies, in another folder."
+        )
+
+
+def described(ready: Prepared) -> dict[str, Any]:
+    """What a reader wants to know of the start."""
+    measured, images = ready.measured, ready.images
+    outliers = {} if images.outliers is None else {"outliers": len(images.outliers), "held_out": measured.held_out}
+    values: dict[str, Any] = {"loss": dict(measured.loss), "inliers": len(images.inliers), **outliers}
+    if measured.prior is not None:
+        values["prior"] = measured.prior
+        finding = prior_zeros(measured.prior, float(measured.loss.get("gamma") or 0))
+        values["findings"] = [] if finding is None else [str(finding)]
     return values
 
 
-def _part(model: Network, images: ImageSet, limit: int) -> tuple[Float[Tensor, "n k"], Tensor]:
-    bank = collect(model, images.take(spread_rows(len(images), limit)), norms=False)
-    return bank.outputs.logits, bank.labels
+def _stopped(place: RunFolder, step: int | None = None, steps: int = 0) -> Event:
+    """Said in the status and in the events."""
+    before = place.status or Status("running")
+    status = Status("cancelled", before.step, before.steps) if step is None else Status("cancelled", step, steps)
+    place.tell(replace(status, message=STOPPED))
+    place.append({"kind": "cancelled", "step": status.step})
+    return Event("cancelled", status.step)
 
 
-def _validates(experiment: Experiment, training: Training) -> bool:
-    return training.done % experiment.validation.every == 0 or training.done == training.steps
+def _watched(work: Work, place: RunFolder) -> Work:
+    """A preparation that is told in the status, and stops when asked."""
+    beat, before = Beat(WRITTEN_EVERY), place.status or Status("running")
 
+    def progress(stage: str, done: int, total: int) -> None:
+        if work.progress is not None:
+            work.progress(stage, done, total)
+        if place.cancelling:
+            raise Stopped
+        if beat.due():
+            place.tell(replace(before, state="running", message=f"{stage}: {done:,} of {total:,}."))
 
-def _measured(ready: Prepared) -> dict[str, Any]:
-    values: dict[str, Any] = {"loss": dict(ready.settings)}
-    if ready.prior is not None:
-        values["prior"] = ready.prior.tolist()
-    return values
-
-
-def _noted(place: RunFolder, event: Event) -> Event:
-    place.append({"kind": event.kind, "step": event.step, **event.values})
-    return event
-
-
-def _keep(place: RunFolder, training: Training) -> None:
-    """The state, unless a weight is no number any more: then the last one stands."""
-    check_finite(training.model.state_dict(), str(place.path))
-    place.keep(training.state_dict())
-
-
-def _finish(experiment: Experiment, place: RunFolder, ready: Prepared, training: Training) -> None:
-    model = training.result
-    if hasattr(ready.objective, "attach"):
-        ready.objective.attach(model)
-    model.card, model.notes = None, []
-    save(place.checkpoint, model.eval(), _card(experiment, ready, model))
-    place.tell(Status("finished", training.done, training.steps))
-
-
-def _card(experiment: Experiment, ready: Prepared, model: Network) -> Card:
-    images: list[ImageSet] = [ready.inliers, *([] if ready.outliers is None else [ready.outliers])]
-    prior = {} if ready.prior is None else {"outlier_prior": ready.prior.tolist()}
-    return Card.of(
-        model,
-        title=experiment.title,
-        recipe=experiment.to_json() | {"loss": ready.settings, "steps_taken": _steps(experiment, ready)} | prior,
-        seed=experiment.train.seed,
-        data={f"{each.name}/train": each.digest for each in images},
-        parent=experiment.model.checkpoint,
-        notes=experiment.notes,
-    )
-
-
-def _steps(experiment: Experiment, ready: Prepared) -> int:
-    from oodcore.train.loop import steps_of
-
-    return steps_of(ready.inliers, experiment.train)
+    return replace(work, progress=progress)
 
 
 @contextmanager
@@ -211,46 +327,19 @@ def _reported(place: RunFolder) -> Iterator[None]:
     """A failure is written down in a sentence, and raised."""
     try:
         yield
-    except (OODError, OSError, MemoryError) as error:
-        before = place.status
-        step, steps = (before.step, before.steps) if before else (0, 0)
-        _quietly(place, Status("failed", step, steps, str(error)))
+    except Exception as error:
+        said = str(error) if isinstance(error, OODError | OSError) else f"{type(error).__name__}: {error}"
+        _quietly(place, "failed", said)
+        raise
+    except KeyboardInterrupt:
+        if (status := place.status) is not None and status.state == "running":
+            _quietly(place, "cancelled", STOPPED)
         raise
 
 
-def _quietly(place: RunFolder, status: Status) -> None:
+def _quietly(place: RunFolder, state: Any, message: str) -> None:
     try:
-        place.tell(status)
-    except OSError:  # the disk may be what failed
+        before = place.status or Status("running")
+        place.tell(replace(before, state=state, message=message))
+    except (OODError, OSError):  # the disk may be what failed
         return
-
-
-class _Clock:
-    """When things are due, and how fast the run goes."""
-
-    def __init__(self, experiment: Experiment, training: Training) -> None:
-        recipe = experiment.train
-        self._images = recipe.batch + (recipe.outlier_batch if training.outliers is not None else 0)
-        self._training = training
-        self._start, self._from = time.monotonic(), training.done
-        self._last = {"write": 0.0, "save": self._start}
-
-    def due(self, what: str, seconds: float) -> bool:
-        """Whether so much time has passed since it was last due."""
-        now = time.monotonic()
-        if now - self._last[what] < seconds:
-            return False
-        self._last[what] = now
-        return True
-
-    def numbers(self, step: Step) -> dict[str, Any]:
-        """The step in plain numbers."""
-        passed = max(time.monotonic() - self._start, 1e-9)
-        speed = (self._training.done - self._from) / passed
-        return {
-            "terms": {name: float(term) for name, term in step.terms.items()},
-            "activity": {name: float(share) for name, share in step.activity.items()},
-            "lr": step.lr,
-            "images_per_second": round(speed * self._images, 1),
-            "seconds_left": round((self._training.steps - self._training.done) / speed, 1),
-        }
