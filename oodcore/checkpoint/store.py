@@ -35,6 +35,7 @@ def save(
     *,
     panel: Saves | None = None,
     reference: Mapping[str, Any] | None = None,
+    prior: Any = None,
 ) -> Path:
     """Write a checkpoint under a temporary name, then rename it; an earlier one of this name is replaced as a whole.
 
@@ -44,6 +45,7 @@ def save(
         card: As `Card.of(model, …)`; the hashes are filled in.
         panel: A fitted panel.
         reference: Set name → bank, for `save_reference`.
+        prior: Outliers per class, kept with the reference.
 
     Raises:
         CheckpointError: NaN in the weights, or an architecture that could not be built again.
@@ -68,7 +70,7 @@ def save(
         if panel is not None:
             panel.save(part / PANEL)
         if reference is not None:
-            save_reference(part, reference)
+            save_reference(part, reference, prior=prior)
         write_text(part / CARD, replace(card, sha256=_hashes(part)).to_json())
         _swap(part, folder)
     finally:
