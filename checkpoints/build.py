@@ -1,175 +1,155 @@
-"""Make the shipped checkpoints of the drawn sets again: a baseline and its outlier exposure.
+"""Make the shipped checkpoints: those of the drawn shapes anew, or any other from a finished run.
 
-    OMP_NUM_THREADS=1 .venv/bin/python checkpoints/build.py
+    OMP_NUM_THREADS=1 .venv/bin/python checkpoints/build.py shapes           # ten minutes of one core
+    .venv/bin/python checkpoints/build.py shapes shapes-resnet20w4-oe        # only this one
+    .venv/bin/python checkpoints/build.py from RUN_FOLDER NAME               # what a run has made and completed
 
-About six CPU minutes on one core. Numbers on the cards come from this run. The same machine and versions give the
-same files; others differ in the last digits.
+Runs lie in `runs/` under the checkpoint's name. One that was stopped goes on, one whose checkpoint is complete is made
+anew. The same machine and versions give the same weights; others differ in the last digits.
 """
 
-import copy
-import time
-from dataclasses import asdict
+import fnmatch
+import shutil
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import mkdtemp
 
 import torch
 
-from oodcore.checkpoint import Card, save, save_reference, seal, write_manifest
-from oodcore.data import ArraySet, Preprocessing
-from oodcore.data.procedural import procedural
-from oodcore.evaluate import Evaluation, Work, evaluate, fit_panel, scores_of
-from oodcore.evaluate.work import spread_rows
-from oodcore.models import Network, build
-from oodcore.models.collect import collect
-from oodcore.panel import FittedPanel
-from oodcore.priors import outlier_counts
-from oodcore.train.loop import Recipe, train
+from oodcore.atomic import replacing
+from oodcore.checkpoint import read_card, write_manifest
+from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
+from oodcore.config import read_experiment
+from oodcore.errors import CheckpointError, OODError
+from oodcore.jobs import RunFolder, run
+from oodcore.jobs.complete import complete
 
-HERE = Path(__file__).parent
-SEED = 0
-BASELINE, EXPOSED = "shapes-resnet20w4", "shapes-resnet20w4-oe"
-PRETRAIN = Recipe(epochs=12, pad=0, seed=SEED)
-EXPOSE = Recipe(epochs=2, lr=0.05, pad=0, outlier_batch=128, seed=SEED)
-BANK = 2000
-ACCEPT = 0.95
-NOTES = (
-    "One run with one seed; the spread over seeds was not measured. Settings were not searched on these test sets.",
-    "An interval is the metric's own 95 % interval over test images, for this one network.",
-)
-
-
-class Run(NamedTuple):
-    """A network and how it came about."""
-
-    model: Network
-    recipe: dict[str, Any]
-    data: dict[str, ArraySet]
-    parent: str | None = None
+HERE = Path(__file__).resolve().parent
+RUNS, IGNORED = HERE.parent / "runs", HERE.parent / ".gitignore"
+SHAPES = {
+    "shapes-resnet20w4": "shapes-resnet20w4",  # first: the others start from it
+    "shapes-resnet20w4-oe": "shapes-resnet20w4-outlier-exposure",
+    "shapes-resnet20w4-energy": "shapes-resnet20w4-energy",
+    "shapes-resnet20w4-balanced": "shapes-resnet20w4-balanced-energy",
+    "shapes-resnet20w4-semantic": "shapes-resnet20w4-semantic-energy",
+}
+"""Checkpoint → recipe."""
+FILES = (CARD, MODEL, PANEL, REFERENCE)
+MEGABYTE = 10**6
+LARGEST_FILE, LARGEST_SUM = 20 * MEGABYTE, 60 * MEGABYTE
 
 
-def pretrained(inliers: ArraySet) -> Run:
-    """From fresh weights."""
-    torch.manual_seed(SEED)
-    model = build("resnet-20-w4", inliers.classes)
-    model.transform = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    return Run(model, trained(model, inliers, None, PRETRAIN), {"shapes/train": inliers})
+def make_shapes(names: list[str]) -> None:
+    """Train, complete and ship.
+
+    Raises:
+        CheckpointError: a name that is not of this family.
+    """
+    if unknown := sorted(set(names) - set(SHAPES)):
+        raise CheckpointError(f"The shapes family has no {', '.join(unknown)}; it has {', '.join(SHAPES)}.")
+    for name in [each for each in SHAPES if each in names] or SHAPES:
+        place = RunFolder(RUNS / name)
+        if is_complete(place.checkpoint):
+            shutil.rmtree(place.path)
+        train(SHAPES[name], place)
+        complete(place.checkpoint, id_set="shapes", ood_sets=["shapes-near", "shapes-far"], auxiliary=["shapes-aux-50"])
+        ship(place, name)
 
 
-def exposed(baseline: Run, inliers: ArraySet, outliers: ArraySet) -> Run:
-    """Fine-tuned from the baseline."""
-    model = copy.deepcopy(baseline.model)
-    recipe = trained(model, inliers, outliers, EXPOSE)
-    return Run(model, recipe, {"shapes/train": inliers, "shapes-aux/train": outliers}, BASELINE)
+def train(recipe: str, place: RunFolder) -> None:
+    """Run a recipe to its end, on the CPU wherever this is, so that the weights are the same again."""
+    for event in run(read_experiment(recipe), place.path, accelerator="cpu"):
+        if event.kind != "step":
+            print(recipe, event.kind, event.step, dict(event.values), flush=True)
 
 
-def trained(model: Network, inliers: ArraySet, outliers: ArraySet | None, recipe: Recipe) -> dict[str, Any]:
-    """Train in place; returns the settings and the budget."""
-    start, steps = time.process_time(), 0
-    for step in train(model, inliers, outliers, recipe=recipe):
-        steps += 1
-        if step.index % 156 == 0:
-            print(step.index, {name: round(term.item(), 3) for name, term in step.terms.items()}, flush=True)
-    settings = asdict(recipe)
-    if outliers is None:
-        settings = {key: value for key, value in settings.items() if not key.startswith("outlier")}
-    budget = {"steps": steps, "cpu_seconds": round(time.process_time() - start), "threads": torch.get_num_threads()}
-    return {
-        "method": "cross-entropy" if outliers is None else "outlier exposure",
-        "optimiser": "SGD, Nesterov momentum, cosine to 0 over the steps",
-        "augmentation": "mirrored with probability 1/2",
-        **settings,
-        **budget,
-    }
+def ship(place: RunFolder, name: str) -> None:
+    """A run's checkpoint under a name, in the manifest and in version control; an earlier one is replaced as a whole.
+
+    Raises:
+        CheckpointError: the run is not finished, its checkpoint not complete, or too large.
+    """
+    if not place.finished:
+        raise CheckpointError(f"The run in '{place.path}' is not finished. Start it again, and ship it then.")
+    if not is_complete(place.checkpoint):
+        raise CheckpointError(
+            f"'{place.checkpoint}' lacks one of {', '.join(FILES)}. Complete it with oodcore.jobs.complete."
+        )
+    if not name or name != Path(name).name or name.startswith("."):
+        raise CheckpointError(f"'{name}' is no name for a checkpoint. Use letters, digits and dashes.")
+    require_small(place.checkpoint, name)
+    part = Path(mkdtemp(prefix=f".{name}.", dir=HERE))
+    try:
+        for file in FILES:
+            shutil.copyfile(place.checkpoint / file, part / file)
+        part.chmod(0o755)  # mkdtemp's is for the owner alone
+        shutil.rmtree(HERE / name, ignore_errors=True)
+        part.rename(HERE / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    write_manifest(HERE, name)
+    keep_in_git(name)
+    report(name)
 
 
-def finish(name: str, run: Run, prior: torch.Tensor) -> None:
-    """Fit, measure, save."""
-    model = run.model.eval()
-    work = Work()
-    train_set, calibration = procedural("shapes", "train"), procedural("shapes", "calibration")
-    tests = {name: procedural(name, "test") for name in ("shapes", "shapes-near", "shapes-far")}
-    panel = fit_panel(model, train_set.take(spread_rows(len(train_set), BANK)), calibration, "all", work)
-    auxiliary = [images for key, images in run.data.items() if key.startswith("shapes-aux")]
-    outside = [tests["shapes-near"], tests["shapes-far"]]
-    found = evaluate(model, panel, tests["shapes"], outside, work, checkpoint=name, auxiliary=auxiliary)
-    reference = {key: collect(model, images) for key, images in tests.items()}
-    metrics = [*numbers(found), realised(model, panel, tests["shapes"], work)]
-    folder = save(HERE / name, model, card(run, panel, metrics), panel=panel)
-    save_reference(folder, reference, prior=prior)
-    seal(folder)
-    report(name, metrics, folder)
+def is_complete(folder: Path) -> bool:
+    """Whether a checkpoint folder has weights, card, panel and reference."""
+    return all((folder / file).is_file() for file in FILES)
 
 
-def card(run: Run, panel: FittedPanel, metrics: list[dict[str, Any]]) -> Card:
-    """Everything but the numbers in the files."""
-    thresholds = {"scores": panel.thresholds(ACCEPT), "acceptance": ACCEPT, "calibration": panel.about["calibration"]}
-    return Card.of(
-        run.model,
-        title="Drawn shapes, " + ("baseline" if run.parent is None else "outlier exposure"),
-        recipe=run.recipe,
-        seed=SEED,
-        data={key: images.digest for key, images in run.data.items()},
-        metrics=metrics,
-        thresholds=thresholds,
-        parent=run.parent,
-        licence="The pictures are drawn by this project's own code; no rights of others.",
-        notes=NOTES,
-    )
+def require_small(folder: Path, name: str) -> None:
+    """A clone should not take long.
+
+    Raises:
+        CheckpointError: a file, or all checkpoints together, would be too large.
+    """
+    sizes = {file: (folder / file).stat().st_size for file in FILES}
+    for file, size in sizes.items():
+        if size > LARGEST_FILE:
+            raise CheckpointError(f"'{folder / file}' has {size // MEGABYTE} MB; {LARGEST_FILE // MEGABYTE} may ship.")
+    others = sum(file.stat().st_size for file in HERE.glob("*/*.*") if file.parent.name != name)
+    if others + sum(sizes.values()) > LARGEST_SUM:
+        raise CheckpointError(
+            f"With '{name}' the checkpoints would take {(others + sum(sizes.values())) // MEGABYTE} MB; "
+            f"{LARGEST_SUM // MEGABYTE} may ship. Complete it with fewer scorers or rows, or leave one out."
+        )
 
 
-def numbers(found: Evaluation) -> list[dict[str, Any]]:
-    """Accuracy and calibration error, then AUROC and FPR of every scorer on every set."""
-    closed = found.closed_set
-    if closed is None:
-        raise SystemExit("The test set's classes are not the network's.")
-    inside = {"set": "shapes/test", "n": closed.n}
-    entries: list[dict[str, Any]] = [
-        {"name": "accuracy", "value": closed.accuracy, **inside},
-        {"name": "ece", "value": closed.ece, **inside},
-    ]
-    for row in found.report.rows:
-        sets = {"id_set": f"{row.id_set}/test", "ood_set": f"{row.ood_set}/test", "n_id": row.n_id, "n_ood": row.n_ood}
-        for metric in ("auroc", "fpr95_id_positive"):
-            interval = row.intervals.get(metric)
-            entry = {"name": metric, "scorer": row.scorer, "value": row.values[metric], **sets}
-            spread = {} if interval is None else {"interval": interval._asdict()}
-            entries.append(entry | spread | {"convention": asdict(row.convention)})
-    return entries
+def keep_in_git(name: str) -> None:
+    """Checkpoints of one's own are ignored; a shipped one gets its exception."""
+    rules = IGNORED.read_text("utf-8").splitlines()
+    path, first = f"/checkpoints/{name}/", rules.index("/checkpoints/*/")
+    if any(fnmatch.fnmatch(path, rule.removeprefix("!")) for rule in rules if rule.startswith("!")):
+        return
+    with replacing(IGNORED) as part:
+        part.write_text("\n".join([*rules[: first + 1], f"!{path}", *rules[first + 1 :]]) + "\n", "utf-8")
 
 
-def realised(model: Network, panel: FittedPanel, test: ArraySet, work: Work) -> dict[str, Any]:
-    """How many test pictures the energy threshold of the calibration split really flags."""
-    scores, _ = scores_of(panel.subset(["energy"]), model, test, work)
-    flagged = panel.calibrations["energy"].is_ood(scores["energy"], ACCEPT)
-    name = f"false alarms at {ACCEPT:.0%} acceptance"
-    return {
-        "name": name,
-        "scorer": "energy",
-        "value": flagged.double().mean().item(),
-        "set": "shapes/test",
-        "n": len(test),
-    }
-
-
-def report(name: str, metrics: list[dict[str, Any]], folder: Path) -> None:
+def report(name: str) -> None:
     """What a person wants to see of a build."""
     print(f"\n{name}")
-    for entry in metrics:
+    for entry in read_card(HERE / name).metrics:
         if entry.get("scorer", "energy") == "energy":
             print(f"  {entry['name']} {entry['value']:.4f} {entry.get('ood_set', '')}")
-    for file in sorted(folder.iterdir()):
-        print(f"  {file.name} {file.stat().st_size / 1e3:.0f} kB", flush=True)
+    for file in FILES:
+        print(f"  {file} {(HERE / name / file).stat().st_size / 1e3:.0f} kB", flush=True)
 
 
-def main() -> None:
-    """Both, and the manifest over all shipped files."""
-    inliers, outliers = procedural("shapes", "train"), procedural("shapes-aux", "train")
-    baseline = pretrained(inliers)
-    prior = outlier_counts(collect(baseline.model.eval(), outliers))
-    finish(BASELINE, baseline, prior)
-    finish(EXPOSED, exposed(baseline, inliers, outliers), prior)
-    write_manifest(HERE, BASELINE, EXPOSED)
+def main(words: list[str]) -> None:
+    """One of the three forms above."""
+    torch.set_num_threads(1)  # sums in another order differ in the last digits
+    try:
+        match words:
+            case ["shapes", *names]:
+                make_shapes(names)
+            case ["from", folder, name]:
+                ship(RunFolder(Path(folder)), name)
+            case _:
+                print(__doc__)
+                sys.exit(2)
+    except OODError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
