@@ -13,10 +13,11 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from oodcore.checkpoint import Card, folder_of, load, save
-from oodcore.data import ImageSet, drop_excluded, entry, long_tail, open_set
+from oodcore.data import ImageSet, drop_excluded, long_tail, open_set
 from oodcore.errors import DataError
 from oodcore.evaluate import Evaluation, Work, choose, evaluate, fit_panel
 from oodcore.evaluate.work import bank_of, scores_of, spread_rows
+from oodcore.jobs.images import catalogued
 from oodcore.jobs.numbers import ACCEPT, closed_set_numbers, false_alarms, rank_numbers
 from oodcore.models import Network
 from oodcore.panel import FittedPanel
@@ -24,7 +25,7 @@ from oodcore.priors import outlier_counts
 
 __all__ = ["complete"]
 
-HELD_OUT = ("val", "calibration", "test")  # of auxiliary outliers, the first part that there is
+HELD_OUT = ("val", "calibration", "test")  # the first that an auxiliary set has
 
 
 def complete(
@@ -130,8 +131,8 @@ def read_sets(
         read(id_set, "calibration"),
         read(id_set, "test"),
         tests,
-        {name: read(name, "train") for name in outliers},
-        {name: read(name, held_out_split(name)) for name in outliers},
+        {name: read(name, parts_of(name)[0]) for name in outliers},
+        {name: read(name, part) for name in outliers if (part := parts_of(name)[1]) is not None},
         None if tail is None else torch.bincount(train.labels, minlength=len(train.classes)),
     )
 
@@ -143,17 +144,11 @@ def trained_with(card: Card) -> list[str]:
     return [] if name is None else [str(name)]
 
 
-def held_out_split(name: str) -> str:
-    """The part of an auxiliary set that no run trains on.
-
-    Raises:
-        DataError: there is none.
-    """
-    splits = entry(name).splits
-    for split in HELD_OUT:
-        if split in splits:
-            return split
-    raise DataError(f"'{name}' has only the parts {', '.join(splits)}: none that is not trained on.")
+def parts_of(name: str) -> tuple[str, str | None]:
+    """The parts of an auxiliary set that are trained on and held out; a folder of one's own is taken as a whole."""
+    if (known := catalogued(name)) is None:
+        return "all", None
+    return "train", next((part for part in HELD_OUT if part in known.splits), None)
 
 
 def numbers_of(model: Network, panel: FittedPanel, sets: Sets, found: Evaluation, work: Work) -> list[dict[str, Any]]:
