@@ -5,7 +5,24 @@ from typing import Annotated
 import typer
 
 import oodcore
-from oodcore.cli import app, blocks, checkpoints, data, doctor, evaluate, fit, score, threshold
+from oodcore.cli import (
+    app,
+    benchmark,
+    blocks,
+    cancel,
+    checkpoints,
+    data,
+    doctor,
+    evaluate,
+    finetune,
+    fit,
+    logit_adjust,
+    prior,
+    recipes,
+    score,
+    threshold,
+    train,
+)
 from oodcore.cli.guard import FLAG, Guarded
 
 __all__ = ["main", "ood"]
@@ -44,6 +61,13 @@ ood.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 ood.command(epilog=fit.EXAMPLES)(fit.fit)
 ood.command(epilog=threshold.EXAMPLES)(threshold.threshold)
 ood.command(epilog=blocks.EXAMPLES)(blocks.blocks)
+ood.command(epilog=train.EXAMPLES)(train.train)
+ood.command(epilog=finetune.EXAMPLES)(finetune.finetune)
+ood.command(epilog=prior.EXAMPLES)(prior.prior)
+ood.command(epilog=logit_adjust.EXAMPLES)(logit_adjust.logit_adjust)
+ood.command(epilog=recipes.EXAMPLES)(recipes.recipes)
+ood.command(epilog=cancel.EXAMPLES)(cancel.cancel)
+ood.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 ood.add_typer(data.data, name="data")
 ood.add_typer(checkpoints.checkpoints, name="checkpoints")
 ood.command(epilog=doctor.EXAMPLES)(doctor.doctor)

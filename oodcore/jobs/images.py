@@ -217,11 +217,17 @@ def in_memory(images: ImageSet, preprocessing: Preprocessing) -> ArraySet:
 
 
 def catalogued(name: str) -> Entry | None:
-    """A set that has a name; None for a path."""
+    """A set that has a name; None for a path.
+
+    Raises:
+        UnknownNameError: neither.
+    """
     try:
         return entry(name)
     except UnknownNameError:
-        return None
+        if "/" in name or Path(name).suffix or Path(name).expanduser().exists():
+            return None
+        raise
 
 
 def parts_of(path: str) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def prepare(
     require_rule(experiment)
     sources = Sources(experiment, root, work)
     inliers = read_inliers(experiment, sources.read)
-    model = network_of(experiment, inliers.train)
+    model = network_of(experiment, inliers.train, root)
     images = sources.images(inliers, model.transform)
     trained = replace(images, outliers=limited(images.outliers, experiment.data.outlier_limit))
     require_trainable(trained.inliers, trained.outliers, len(model.classes), experiment.train, processes)
@@ -203,7 +203,7 @@ def require_unchanged(images: Images, known: Measured) -> None:
             )
 
 
-def network_of(experiment: Experiment, inliers: ImageSet) -> Network:
+def network_of(experiment: Experiment, inliers: ImageSet, root: Path | None = None) -> Network:
     """With the weights of the start; class centres of an earlier training are left behind, as features will move.
 
     Raises:
@@ -213,7 +213,7 @@ def network_of(experiment: Experiment, inliers: ImageSet) -> Network:
     start = experiment.model
     if start.checkpoint is None:
         return fresh(experiment, inliers)
-    model = load(start.checkpoint)
+    model = load(start.checkpoint, root=root)
     if model.classes != inliers.classes:
         raise DataError(
             f"'{start.checkpoint}' knows {len(model.classes)} classes ({', '.join(model.classes[:3])}, …), "
