@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from oodcore.checks import prior_zeros
 from oodcore.config import Experiment
 from oodcore.errors import OODError
@@ -90,6 +92,7 @@ def run(
     with Party(fabric) as party, place.held():
         place.claim(experiment)
         if (status := place.status) is not None and status.state == "finished":
+            place.drop_state()  # where it was killed just before
             yield Event("finished", status.step, {"checkpoint": str(place.checkpoint)})
             return
         place.go_on()
@@ -327,6 +330,10 @@ def _reported(place: RunFolder) -> Iterator[None]:
     """A failure is written down in a sentence, and raised."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        said = "The device's memory is full. Choose a smaller batch, more parts with accumulate, or half precision."
+        _quietly(place, "failed", said)
+        raise OODError(said) from None
     except Exception as error:
         said = str(error) if isinstance(error, OODError | OSError) else f"{type(error).__name__}: {error}"
         _quietly(place, "failed", said)
