@@ -259,6 +259,27 @@ def test_frozen_batch_norm_uses_and_keeps_the_statistics_of_before(
     assert any(not torch.equal(scale, torch.ones_like(scale)) for scale in scales), "scale and shift are trained"
 
 
+def test_norms_and_head_alone_are_trained_and_the_rest_is_in_eval_mode(inliers: ArraySet, double: Fabric) -> None:
+    """Stage two of PASCL. Batch norm normalises by the batch; dropout is off."""
+    objective, model, twin = watched(CrossEntropy().fit()), network("wrn-10-1"), network("wrn-10-1").double()
+    recipe = replace(RECIPE, trainable="norms+head", pad=0, flip=False)
+    next(iter(Training(model, objective, inliers, None, recipe, double)))
+    known = torch.randperm(30, generator=generator_of(3, "inliers", 0))[:8]
+    twin.eval()
+    for layer in twin.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train()
+    expected = twin(twin.transform.normalise(inliers.images[known]).double()).logits
+    torch.testing.assert_close(objective.seen[0][0].logits, expected.detach(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(statistics(model), statistics(twin), rtol=1e-9, atol=1e-9)
+    moved = {
+        name for (name, new), old in zip(model.named_parameters(), twin.parameters(), strict=True) if (new != old).any()
+    }
+    assert {"fc.weight", "fc.bias"} < moved
+    convolutions = {name for name, value in model.named_parameters() if value.ndim == 4}
+    assert moved == {name for name, _ in model.named_parameters()} - convolutions
+
+
 # --- parts of a batch, averages, layouts, precisions
 
 
