@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from oodcore.checkpoint import Card, save
 from oodcore.cli import ood
+from oodcore.data.procedural import SETS, SPLITS
 from oodcore.models import build
 
 CLASSES = ("cat", "dog", "ship")
@@ -66,3 +67,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OOD_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("OOD_DATA", raising=False)
+
+
+@pytest.fixture
+def shapes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A checkpoint that has learned nothing of the drawn shapes; a folder to run in; few of their pictures."""
+    for split, n in (("train", 100), ("calibration", 30), ("test", 30)):
+        monkeypatch.setitem(SPLITS, split, n)
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(1)
+    model = build("resnet-20-w4", tuple(SETS["shapes"].families)).eval()
+    return save(tmp_path / "start", model, Card.of(model, title="The start"))
