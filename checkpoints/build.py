@@ -3,7 +3,6 @@
     OMP_NUM_THREADS=1 .venv/bin/python checkpoints/build.py shapes           # ten minutes of one core
     .venv/bin/python checkpoints/build.py shapes shapes-resnet20w4-oe        # only this one
     .venv/bin/python checkpoints/build.py from RUN_FOLDER NAME               # what a run has made and completed
-    .venv/bin/python checkpoints/build.py from RUN_FOLDER NAME PARENT        # … starting from the shipped PARENT
 
 Runs lie in `runs/` under the checkpoint's name. One that was stopped goes on, one whose checkpoint is complete is made
 anew. The same machine and versions give the same weights; others differ in the last digits.
@@ -12,18 +11,15 @@ anew. The same machine and versions give the same weights; others differ in the 
 import fnmatch
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
 
 from oodcore.atomic import replacing
-from oodcore.checkpoint import Card, read_card, write_manifest
-from oodcore.checkpoint.card import write_text
+from oodcore.checkpoint import read_card, write_manifest
 from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
 from oodcore.config import read_experiment
-from oodcore.data.archives import file_digest
 from oodcore.errors import CheckpointError, OODError
 from oodcore.jobs import RunFolder, run
 from oodcore.jobs.complete import complete
@@ -67,16 +63,11 @@ def train(recipe: str, place: RunFolder) -> None:
             print(recipe, event.kind, event.step, dict(event.values), flush=True)
 
 
-def ship(place: RunFolder, name: str, parent: str | None = None) -> None:
+def ship(place: RunFolder, name: str) -> None:
     """A run's checkpoint under a name, in the manifest and in version control; an earlier one is replaced as a whole.
 
-    Args:
-        place: Of the run.
-        name: Of the checkpoint.
-        parent: Name of the shipped checkpoint from which the run started, where that lay in a folder of its own then.
-
     Raises:
-        CheckpointError: the run is not finished, its checkpoint not complete, or too large; or its parent has no name.
+        CheckpointError: the run is not finished, its checkpoint not complete, or too large.
     """
     if not place.finished:
         raise CheckpointError(f"The run in '{place.path}' is not finished. Start it again, and ship it then.")
@@ -91,7 +82,6 @@ def ship(place: RunFolder, name: str, parent: str | None = None) -> None:
     try:
         for file in FILES:
             shutil.copyfile(place.checkpoint / file, part / file)
-        write_text(part / CARD, named_parent(read_card(part), parent).to_json())
         part.chmod(0o755)  # mkdtemp's is for the owner alone
         shutil.rmtree(HERE / name, ignore_errors=True)
         part.rename(HERE / name)
@@ -100,24 +90,6 @@ def ship(place: RunFolder, name: str, parent: str | None = None) -> None:
     write_manifest(HERE, name)
     keep_in_git(name)
     report(name)
-
-
-def named_parent(card: Card, parent: str | None) -> Card:
-    """The card with a parent that every reader can find.
-
-    Raises:
-        CheckpointError: the parent is a folder of this machine.
-    """
-    if parent is None and card.parent is not None and Path(card.parent).name != card.parent:
-        raise CheckpointError(
-            f"This run started from '{card.parent}'. Name the shipped checkpoint with the same weights."
-        )
-    if parent is None:
-        return card
-    if file_digest(HERE / parent / MODEL) != file_digest(Path(str(card.parent)) / MODEL):
-        raise CheckpointError(f"'{parent}' does not have the weights from which this run started, '{card.parent}'.")
-    start = {**card.recipe["model"], "checkpoint": parent}
-    return replace(card, parent=parent, recipe={**card.recipe, "model": start})
 
 
 def is_complete(folder: Path) -> bool:
@@ -170,8 +142,8 @@ def main(words: list[str]) -> None:
         match words:
             case ["shapes", *names]:
                 make_shapes(names)
-            case ["from", folder, name, *parent]:
-                ship(RunFolder(Path(folder)), name, *parent)
+            case ["from", folder, name]:
+                ship(RunFolder(Path(folder)), name)
             case _:
                 print(__doc__)
                 sys.exit(2)
