@@ -43,8 +43,8 @@ def complete(
 ) -> Evaluation:
     """Fit, calibrate and measure; the folder is replaced as a whole by one with panel, reference and numbers.
 
-    Every set passes through the network once. The scorers learn from training images, evenly spread, of the long tail
-    that the card tells of; thresholds come from the calibration split.
+    Every set passes through the network once. The scorers learn from training images, evenly spread over the classes,
+    of the long tail that the card tells of; thresholds come from the calibration split.
 
     Args:
         folder: A checkpoint: weights and card.
@@ -70,7 +70,7 @@ def complete(
         card: Card = model.card
         sets = read_sets(card, id_set, ood_sets, auxiliary, root, work)
         names = [name for name in choose(model, scorers).names if name not in without] if without else scorers
-        bank = sets.train.take(spread_rows(len(sets.train), bank_rows))
+        bank = sets.train.take(spread_over_classes(sets.train.labels, bank_rows))
         panel = fit_panel(model, bank, sets.calibration, names, work)
         found = evaluate(
             model, panel, sets.test, sets.outside, work, checkpoint=card.title, auxiliary=list(sets.auxiliary.values())
@@ -108,6 +108,12 @@ class Sets:
     auxiliary: dict[str, ImageSet]
     held_out: dict[str, ImageSet]
     class_counts: Int64[Tensor, " k"] | None
+
+
+def spread_over_classes(labels: Int64[Tensor, " n"], most: int) -> Int64[Tensor, " rows"]:
+    """Rows that are evenly spread over the images in the order of their classes: each class keeps its share."""
+    order = labels.cpu().argsort(stable=True)
+    return order[spread_rows(len(order), most)].sort().values
 
 
 def read_sets(

@@ -13,7 +13,7 @@ from typing import Literal
 
 from oodcore.errors import OODError
 from oodcore.evaluate import Work
-from oodcore.jobs.cell import ERROR, carry_out, known_rows, state_of
+from oodcore.jobs.cell import ERROR, RESULTS, carry_out, known_rows, state_of
 from oodcore.jobs.folder import RunFolder
 from oodcore.jobs.grid import Cell
 from oodcore.jobs.store import Store
@@ -152,6 +152,8 @@ class Sweep:
             self.store.write(cell.name, rows)
             return Outcome(cell, "done", seconds=seconds)
         state, message = state_of(cell)
+        if (cell.folder / RESULTS).is_file():
+            ended = "Its recipe or its baseline was changed while it ran. Start the grid again."
         return Outcome(cell, "failed", message if state == "failed" else ended, seconds)
 
 

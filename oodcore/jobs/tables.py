@@ -150,11 +150,11 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
 
 
 def spent(rows: Rows) -> str:
-    """`150 steps of 128 + 256 images, about 400 s on 1 thread of cpu`."""
-    row, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"] is not None]
+    """`150 steps of 128 + 256 images on 1 thread of cpu`."""
+    row = rows[0]
     images = f"{row['batch']} + {row['outlier_batch']}" if row["outlier_batch"] else f"{row['batch']}"
     said = f"{row['steps']:,} steps of {images} images"
-    if not seconds or row["device"] is None:
+    if row["device"] is None:
         return said
     threads = f"{row['threads']} thread{'s' if row['threads'] != 1 else ''} of " if row["device"] == "cpu" else ""
     return f"{said} on {threads}{row['device']}"

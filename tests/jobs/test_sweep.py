@@ -1,0 +1,144 @@
+"""Which cell begins when: the networks are pretended."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oodcore.jobs import RunFolder, Status
+from oodcore.jobs import sweep as module
+from oodcore.jobs.grid import Cell, Grid, Method, Setting
+from oodcore.jobs.store import COLUMNS, Store
+from oodcore.jobs.sweep import Outcome, Sweep
+
+ROW = {name: {"string": "a", "int64": 1, "float64": 0.5}[kind] for name, kind in COLUMNS.items()}
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> list[Cell]:
+    settings = tuple(Setting(name, f"{name}.toml", "shapes", ("shapes-far",)) for name in ("a", "b"))
+    for setting in settings:
+        (tmp_path / setting.baseline).write_text('[model]\narchitecture="resnet-8-w4"\n[data]\ninliers="shapes"\n')
+    (tmp_path / "tune.toml").write_text('[model]\ncheckpoint="a"\n[data]\ninliers="shapes"\n')
+    methods = (Method("x", "tune.toml"), Method("y", "tune.toml"))
+    return Grid("Pretended", settings, methods, (1, 2), folder=tmp_path).cells(tmp_path / "runs")
+
+
+def pretended(cell: Cell, *rest: Any) -> None:
+    """Trained and measured in no time."""
+    place = RunFolder(cell.folder)
+    place.checkpoint.mkdir(parents=True)
+    (place.checkpoint / "model.safetensors").write_text(cell.name)
+    place.tell(Status("finished", 1, 1))
+    (place.path / "results.json").write_text(json.dumps({"key": cell.key(), "rows": [ROW]}))
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names in the order in which cells are begun."""
+    order: list[str] = []
+
+    def attempt(cell: Cell, *rest: Any) -> None:
+        order.append(cell.name)
+        pretended(cell)
+
+    monkeypatch.setattr(module, "attempt", attempt)
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    return order
+
+
+def test_cells_begin_in_their_order_and_their_rows_are_stored(
+    cells: list[Cell], begun: list[str], tmp_path: Path
+) -> None:
+    outcomes = list(Sweep(cells, Store(tmp_path / "results")))
+    assert begun == [cell.name for cell in cells]
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert sorted(path.stem for path in (tmp_path / "results").iterdir()) == sorted(begun)
+
+
+def test_what_is_done_is_not_begun_again(cells: list[Cell], begun: list[str], tmp_path: Path) -> None:
+    pretended(cells[0])
+    pretended(cells[2])
+    states = {outcome.cell.name: outcome.state for outcome in Sweep(cells, Store(tmp_path / "results"))}
+    assert states["a-baseline"] == states["a-x-s1"] == "known"
+    assert begun == [cell.name for cell in cells if states[cell.name] == "done"]
+    assert len(list((tmp_path / "results").iterdir())) == len(cells)  # their rows are stored all the same
+
+
+def test_without_its_baseline_a_cell_fails_and_the_others_go_on(
+    cells: list[Cell], begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = module.attempt
+
+    def attempt(cell: Cell, *rest: Any) -> None:
+        if cell.name == "a-baseline":
+            cell.folder.mkdir(parents=True)
+            (cell.folder / "error.txt").write_text("The disk is full.\n")
+        else:
+            working(cell, *rest)
+
+    monkeypatch.setattr(module, "attempt", attempt)
+    found = {outcome.cell.name: outcome for outcome in Sweep(cells, Store(tmp_path / "results"))}
+    assert found["a-baseline"] == Outcome(cells[0], "failed", "The disk is full.", found["a-baseline"].seconds)
+    assert "has not finished" in found["a-x-s1"].message
+    assert {name: outcome.state for name, outcome in found.items() if name[0] == "b"} == dict.fromkeys(
+        [cell.name for cell in cells if cell.name[0] == "b"], "done"
+    )
+
+
+def test_when_time_is_up_no_further_cell_begins(cells: list[Cell], begun: list[str], tmp_path: Path) -> None:
+    outcomes = list(Sweep(cells, Store(tmp_path / "results"), until=0.0))
+    assert begun == []
+    assert {outcome.state for outcome in outcomes} == {"late"}
+
+
+def test_a_baseline_that_another_process_works_on_is_waited_for(
+    cells: list[Cell], begun: list[str], tmp_path: Path
+) -> None:
+    pretended(cells[0])
+    found: Callable[[], list[str]] = lambda: [name for name in begun if name[0] == "a"]  # noqa: E731
+    with RunFolder(cells[0].folder).held():
+        sweep = iter(Sweep(cells, Store(tmp_path / "results")))
+        others = [next(sweep).cell.name for _ in range(6)]  # the known baseline, and everything of b
+        assert found() == []
+    rest = [outcome.state for outcome in sweep]
+    assert sorted(others[1:]) == sorted(cell.name for cell in cells if cell.name[0] == "b")
+    assert found() == ["a-x-s1", "a-y-s1", "a-x-s2", "a-y-s2"]
+    assert rest == ["done"] * 4
+
+
+def test_an_own_recipe_that_changes_meanwhile_is_told(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(cell: Cell, *rest: Any) -> None:
+        pretended(cell)
+        recipe = tmp_path / "a.toml"
+        recipe.write_text(recipe.read_text() + "[train]\nlr=0.5\n")
+
+    monkeypatch.setattr(module, "attempt", attempt)
+    (outcome,) = Sweep(cells[:1], Store(tmp_path / "results"))
+    assert "changed while it ran" in outcome.message
+
+
+@pytest.mark.slow
+def test_several_at_a_time_have_processes_of_their_own(cells: list[Cell], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text('[model]\narchitecture="resnet-8-w4"\n[data]\ninliers="shapse"\n')
+    outcomes = list(Sweep(cells[:2], Store(tmp_path / "results"), jobs=2))
+    assert {outcome.cell.name for outcome in outcomes} == {"a-baseline", "b-baseline"}
+    for outcome in outcomes:
+        assert outcome.state == "failed"
+        assert "Did you mean 'shapes'" in outcome.message
+        assert (outcome.cell.folder / "log.txt").is_file()
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_told_by_its_code(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "apart", os.abort)  # which takes no arguments, so the process ends in an error
+    (outcome,) = Sweep(cells[:1], Store(tmp_path / "results"), jobs=2)
+    assert (outcome.state, outcome.message) == ("failed", "Its process ended with code 1.")
