@@ -256,7 +256,7 @@ def test_a_process_is_killed_and_its_run_resumed_bit_for_bit(world: World, tmp_p
 def test_two_processes_write_once_and_stop_together(world: World, tmp_path: Path) -> None:
     experiment = world.experiment(loss={"name": "balanced_energy", "alpha": 2.0}, margins=EVERYTHING)
     with process(experiment, tmp_path / "run", "2") as running:
-        said, complained = running.communicate(timeout=300)
+        said, complained = running.communicate(timeout=600)
     assert running.returncode == 0, complained
     assert [line for line in said.splitlines() if line.startswith("step")] == ["step 1", "step 2", "step 3"]
     assert standing(tmp_path / "run").state == "finished"
