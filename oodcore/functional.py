@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import logsigmoid, normalize, one_hot
+from torch.nn.functional import logsigmoid, normalize, one_hot, softplus
 
 from oodcore.errors import ScoreError
 
@@ -16,7 +16,9 @@ __all__ = [
     "cluster_focal",
     "feature_norm",
     "free_energy",
+    "joint_energy",
     "jsd_to_uniform",
+    "kl_from_uniform",
     "representation_score",
     "squared_distances",
     "wide",
@@ -44,6 +46,23 @@ def jsd_to_uniform(logits: Float[Tensor, "*rows k"], temperature: float = 1.0) -
     log_m = torch.logaddexp(log_p, log_p.new_tensor(log_u)) - math.log(2)
     inside = log_p.exp() * (log_p - log_m) + math.exp(log_u) * (log_u - log_m)
     return (0.5 * inside.sum(dim=-1)).clamp_min(0)
+
+
+def kl_from_uniform(logits: Float[Tensor, "*rows k"], temperature: float = 1.0) -> Float[Tensor, "*rows"]:
+    r"""$KL(U \,\|\, p) = \mathrm{logsumexp}(f/T) - \overline{f/T} - \log k$ in nats, from 0 on without bound.
+
+    Outlier exposure minimises it on outliers, up to its constant $\log k$ (Hendrycks et al., ICLR 2019, §4.3).
+    """
+    scaled = wide(logits) / temperature
+    return (scaled.logsumexp(dim=-1) - scaled.mean(dim=-1) - math.log(logits.shape[-1])).clamp_min(0)
+
+
+def joint_energy(logits: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
+    r"""$-\sum_j \log(1 + e^{f_j})$, for classes that do not exclude each other; LOW is in-distribution.
+
+    Wang et al., NeurIPS 2021, arXiv:2109.14162, eq. 6.
+    """
+    return -softplus(logits).sum(dim=-1)
 
 
 def feature_norm(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:

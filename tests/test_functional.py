@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from oodcore.errors import ScoreError
-from oodcore.functional import cluster_focal, feature_norm, free_energy, jsd_to_uniform
+from oodcore.functional import (
+    cluster_focal,
+    feature_norm,
+    free_energy,
+    joint_energy,
+    jsd_to_uniform,
+    kl_from_uniform,
+)
 
 BOTH = pytest.mark.parametrize(("kind", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-5)])
 
@@ -323,3 +330,40 @@ def test_the_loss_is_the_same_on_the_gpu(reading: Reading) -> None:
     found = cluster_focal(V.cuda(), Y.cuda(), C.cuda(), reading=reading)
     assert found.is_cuda
     assert found.item() == pytest.approx(cluster_focal(V, Y, C, reading=reading).item(), rel=1e-9)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("logits", "temperature", "expected"),
+    [
+        ([2, 1, 0], 1, 0.308994),
+        ([2, 1, 0], 2, 0.081657),
+        ([8, 2, 1], 1, 3.238106),
+        ([1, 1, -2], 1, 0.619124),
+        ([1, 1, -2], 2, 0.200304),
+        ([0, 0, 0], 3, 0.0),
+        ([20, 0, 0], 1, 12.234721),
+        ([20, 0, 0], 2, 5.568145),
+    ],
+)
+def test_kl_from_uniform(
+    logits: list[float], temperature: float, expected: float, kind: torch.dtype, tolerance: float
+) -> None:
+    found = kl_from_uniform(torch.tensor([logits], dtype=kind), temperature)
+    assert found.item() == pytest.approx(expected, abs=tolerance, rel=tolerance)
+
+
+@BOTH
+@pytest.mark.parametrize(("logits", "expected"), [([2, 1, 0], -4.133337), ([8, 2, 1], -11.440525)])
+def test_joint_energy_of_classes_that_do_not_exclude_each_other(
+    logits: list[float], expected: float, kind: torch.dtype, tolerance: float
+) -> None:
+    assert joint_energy(torch.tensor([logits], dtype=kind)).item() == pytest.approx(
+        expected, abs=tolerance, rel=tolerance
+    )
+
+
+def test_kl_from_uniform_of_a_row_that_rounds_below_zero_is_zero() -> None:
+    nearly = torch.full((1, 7), 1e-4).cumsum(dim=1)
+    assert 0 <= kl_from_uniform(nearly).item() < 1e-6
+    assert kl_from_uniform(torch.full((2, 3), 300.0)).tolist() == [0, 0]
