@@ -27,14 +27,14 @@ def files(name: str) -> list[Path]:
     return [path for path in folder_of(name).iterdir() if path.is_file()]
 
 
-def number(name: str, **wanted: str) -> float:
+def number(name: str, /, **wanted: str) -> float:
     """The one number on the card that all of this is true of."""
     found = [each for each in read_card(folder_of(name)).metrics if wanted.items() <= each.items()]
     assert len(found) == 1, f"{name}: {len(found)} numbers are {wanted}"
     return float(found[0]["value"])
 
 
-def tests_of(name: str) -> dict[str, str]:
+def sides(name: str) -> dict[str, str]:
     """In-distribution set and first OOD set of a card, by their names in the reference."""
     metrics = read_card(folder_of(name)).metrics
     first = next(each for each in metrics if each["name"] == "auroc" and each["scorer"] == "energy")
@@ -83,7 +83,7 @@ def test_each_has_all_its_parts(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_card_agrees_with_the_reference_beside_it(name: str) -> None:
-    sets, energies = tests_of(name), load_energies(name)
+    sets, energies = sides(name), load_energies(name)
     inside, outside = energies[sets["id_set"]], energies[sets["ood_set"]]
     about = {"scorer": "energy", "id_set": f"{sets['id_set']}/test", "ood_set": f"{sets['ood_set']}/test"}
     assert auroc(inside, outside) == pytest.approx(number(name, name="auroc", **about), abs=1e-3)
@@ -112,7 +112,7 @@ def test_the_baseline_is_good_but_not_perfect() -> None:
 @pytest.mark.parametrize("name", TUNED)
 def test_fine_tuning_kept_most_of_the_accuracy(name: str) -> None:
     parent = read_card(folder_of(name)).parent
-    test = f"{tests_of(name)['id_set']}/test"
+    test = f"{sides(name)['id_set']}/test"
     assert number(name, name="accuracy", set=test) > number(str(parent), name="accuracy", set=test) - 0.1
 
 
@@ -137,4 +137,4 @@ def test_hinges_moved_energies_apart(name: str) -> None:
 def apart(name: str, recipe: Mapping[str, Any]) -> tuple[Any, Any]:
     """Energies of known test images, and of outliers like those of the training that were not trained on."""
     energies = load_energies(name)
-    return energies[tests_of(name)["id_set"]], energies[recipe["data"]["outliers"]]
+    return energies[sides(name)["id_set"]], energies[recipe["data"]["outliers"]]
