@@ -14,9 +14,11 @@ from oodcore.data._textures import TEXTURES
 from oodcore.data.procedural import SETS, SPLITS, family_counts, procedural, render, spread
 from oodcore.errors import DataError, UnknownNameError
 from oodcore.functional import free_energy
+from oodcore.losses import losses
 from oodcore.metrics import auroc
 from oodcore.models import build
-from oodcore.train.loop import Recipe, train
+from oodcore.train.loop import Training
+from oodcore.train.recipe import Recipe
 
 FIGURES = {**INSIDE, **ALIKE, **NOVEL}
 every_set = pytest.mark.parametrize("name", list(SETS))
@@ -162,7 +164,8 @@ def test_a_small_network_learns_the_classes_and_near_outliers_stay_hard() -> Non
     """What the sets are tuned for: neither trivial nor hopeless after three epochs of a quarter-width ResNet-20."""
     inliers, test, near = procedural("shapes", "train"), procedural("shapes"), procedural("shapes-near")
     model = build("resnet-20-w4", inliers.classes)
-    for _ in train(model, inliers, recipe=Recipe(epochs=3, pad=0)):
+    settings = Recipe(epochs=3, lr=0.1, batch=64, pad=0)
+    for _ in Training(model, losses["cross_entropy"]().fit(), inliers, recipe=settings):
         pass
     model.eval()
     with torch.no_grad():

@@ -79,7 +79,7 @@ def test_a_run_leaves_its_result_and_what_happened(whole: Path) -> None:
     assert set(step["terms"]) == {"cross_entropy", "energy_in", "energy_out"}
     assert set(step["activity"]) == {"energy_in", "energy_out"}
     assert step["images_per_second"] > 0
-    assert step["seconds_left"] > 0
+    assert step["seconds_left"] >= 0  # in tenths; three steps may take less
     last = events[-2]
     assert last["kind"] == "validation"
     assert set(last) >= {"accuracy", "auroc", "fpr95_id_positive", "fpr95_ood_positive"}
