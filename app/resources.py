@@ -21,7 +21,8 @@ from app.memory import Memory, Turns
 from app.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
 from oodcore.checkpoint.layout import CARD, PANEL
-from oodcore.errors import CheckpointError
+from oodcore.data import entry
+from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of
 from oodcore.models.fingerprint import weights_hash
@@ -103,8 +104,8 @@ class Exhibit:
 
     @cached_property
     def outliers(self) -> list[str]:
-        """The out-of-distribution sets among the reference."""
-        return [name for name in self.reference if name != self.known]
+        """The out-of-distribution sets among the reference; those that networks train against come last."""
+        return sorted((name for name in self.reference if name != self.known), key=is_auxiliary)
 
     @cached_property
     def reference_scores(self) -> dict[str, dict[str, Float64[Tensor, " n"]]]:
@@ -121,6 +122,14 @@ class Exhibit:
     def against(self, scorer: str, outliers: str | None) -> Float64[Tensor, " m"] | None:
         """Scores of a reference set of outliers, or None where the checkpoint brings none."""
         return self.reference_scores.get(outliers or "", {}).get(scorer)
+
+
+def is_auxiliary(name: str) -> bool:
+    """Whether the catalogue knows an image set as outliers for training."""
+    try:
+        return entry(name).role == "auxiliary"
+    except UnknownNameError:
+        return False
 
 
 def folders() -> dict[str, Path]:

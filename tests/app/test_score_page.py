@@ -10,6 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import app
+from app import state
 
 MAIN = str(Path(app.__file__).with_name("main.py"))
 
@@ -190,3 +191,12 @@ def test_an_own_checkpoint_is_marked(page: AppTest, name: str, own: bool) -> Non
     page.run()
     assert page.selectbox(key="checkpoint").value == name
     assert any("An own checkpoint" in caption.value for caption in page.caption) is own
+
+
+def test_outliers_of_the_training_are_offered_last(page: AppTest) -> None:
+    page.query_params["checkpoint"] = "shapes-resnet20w4"
+    page.run()
+    offered = page.selectbox(key=state.AGAINST)
+    assert offered.value in ("shapes-near", "shapes-far")
+    assert offered.index == 0
+    assert "50" in offered.options[-1]
