@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from oodcore.data import ArraySet, augment
 from oodcore.errors import DataError, OODError
+from oodcore.functional import wide
 from oodcore.losses import Objective, Terms
 from oodcore.models import Network
 from oodcore.records import Outputs
@@ -334,11 +335,7 @@ def _statistics_kept(network: nn.Module) -> Iterator[None]:
 def _wide(outputs: Outputs) -> Outputs:
     """Half precision, which autocast leaves behind, as float32."""
     logits, features, norms, embeddings = outputs
-    return Outputs(_float(logits), _float(features), norms, None if embeddings is None else _float(embeddings))
-
-
-def _float(values: Tensor) -> Tensor:
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    return Outputs(wide(logits), wide(features), norms, None if embeddings is None else wide(embeddings))
 
 
 def _plain(module: nn.Module) -> nn.Module:
