@@ -186,11 +186,8 @@ def show_measured(values: Mapping[str, Any], experiment: "Experiment", root: Pat
             show(f"alpha {loss['alpha']:.3f}: scaled to the gap between them")
     if values.get("prior"):
         show(_prior(values["prior"], _classes(experiment, root, len(values["prior"]))))
-        from oodcore.checks import prior_zeros
-
-        finding = prior_zeros(values["prior"], max(loss.get("gamma") or 0.0, loss.get("gamma_weight") or 0.0))
-        if finding is not None and "alpha" in loss:
-            remark(str(finding))
+        for finding in values.get("findings", ()):
+            remark(finding)
 
 
 def _prior(counts: list[int], classes: list[str]) -> "Table":

@@ -296,7 +296,7 @@ def described(ready: Prepared) -> dict[str, Any]:
     values: dict[str, Any] = {"loss": dict(measured.loss), "inliers": len(images.inliers), **outliers}
     if measured.prior is not None:
         values["prior"] = measured.prior
-        finding = prior_zeros(measured.prior, float(measured.loss.get("gamma") or 0))
+        finding = prior_zeros(measured.prior, max(measured.loss.get(name) or 0.0 for name in ("gamma", "gamma_weight")))
         values["findings"] = [] if finding is None else [str(finding)]
     return values
 
