@@ -159,7 +159,7 @@ class Cell:
         parent = self.parent
         if self.method is None or parent is None:
             return read_experiment(self._source(self.setting.baseline))
-        recipe = self.method.recipe.format(baseline=self.setting.baseline, method=self.method.name)
+        recipe = self.method.recipe.replace("{baseline}", self.setting.baseline).replace("{method}", self.method.name)
         found = read_experiment(self._source(recipe), self.method.changes)
         if self.seed is not None:
             found = with_seed(found, self.seed)
@@ -269,6 +269,9 @@ def _checked(grid: Grid) -> Grid:
     if not grid.seeds:
         raise DataError("A grid needs at least one seed, as seeds = [1, 2, 3].")
     known = [setting.name for setting in grid.settings]
+    for name in (*known, *(method.name for method in grid.methods)):
+        if name != Path(name).name or name.startswith("."):
+            raise DataError(f"'{name}' cannot name a folder or a file of results. Use letters, digits and dashes.")
     for method in grid.methods:
         for name in method.settings:
             if name not in known:

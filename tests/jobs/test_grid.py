@@ -147,3 +147,18 @@ def test_the_grid_of_this_project_names_recipes_that_exist() -> None:
     for cell in cells:
         assert cell.experiment.train.seed == (cell.seed or 0)
     assert {cell.setting.baseline for cell in cells} <= set(recipes())
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".hidden", ".."])
+def test_a_name_that_would_leave_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    for table in ("settings.even", "methods.energy"):
+        text = GRID.replace(f"[{table}]", f'[{table.partition(".")[0]}."{name}"]').replace('["even"]', "[]")
+        with pytest.raises(DataError, match="cannot name a folder"):
+            read_grid(written(tmp_path, text))
+
+
+def test_braces_that_stand_for_nothing_are_part_of_a_recipes_name(tmp_path: Path) -> None:
+    grid = read_grid(written(tmp_path, GRID.replace("{baseline}-energy", "{strange}-energy")))
+    cell = next(cell for cell in grid.cells(tmp_path) if cell.name == "even-warm-s4")
+    with pytest.raises(UnknownNameError, match=r"'\{strange\}-energy'"):
+        _ = cell.experiment
