@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
+import traceback
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,18 @@ class Bug(NamedTuple):
 
 
 def read(part: str) -> list[Bug]:
-    """The list, narrowed to names that contain `part`."""
+    """The list, narrowed to names that contain `part`; every place is looked up before anything runs."""
     listed = tomllib.loads((Path(__file__).parent / "bugs.toml").read_text())["bug"]
-    return [Bug(**bug) for bug in listed if part in bug["name"]]
+    bugs = [Bug(**bug) for bug in listed if part in bug["name"]]
+    if lost := [told for bug in bugs if (told := misplaced(bug))]:
+        raise SystemExit("\n".join(lost))
+    return bugs
+
+
+def misplaced(bug: Bug) -> str:
+    """A sentence where the bug's place is not found exactly once."""
+    found = (ROOT / bug.file).read_text().count(bug.old) if (ROOT / bug.file).is_file() else 0
+    return "" if found == 1 else f"{bug.name}: '{bug.old}' stands {found} times in {bug.file}, expected once."
 
 
 def start(tests: list[str], bug: Bug | None) -> int:
@@ -53,6 +63,8 @@ def start(tests: list[str], bug: Bug | None) -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             code = run(tests, bug, Path(folder))
+    except BaseException:
+        traceback.print_exc()  # nothing else would tell it
     finally:
         os._exit(code)
 
@@ -65,7 +77,8 @@ def run(tests: list[str], bug: Bug | None, copy: Path) -> int:
         (copy / part).symlink_to(ROOT / part)
     shutil.copy(ROOT / "pyproject.toml", copy)
     if bug is not None:
-        plant(bug, copy / bug.file)
+        target = copy / bug.file
+        target.write_text(target.read_text().replace(bug.old, bug.new))
     os.chdir(copy)
     sys.path.insert(0, str(copy))  # the copy, not what is installed
     os.environ["PYTHONPATH"] = str(copy)
@@ -77,14 +90,6 @@ def run(tests: list[str], bug: Bug | None, copy: Path) -> int:
     if code not in (0, 1):
         os.write(shown, f"{bug or 'control'}: the tests did not run.\n{(copy / 'log').read_text()[-3000:]}".encode())
     return code
-
-
-def plant(bug: Bug, target: Path) -> None:
-    """Replace the one place."""
-    source = target.read_text()
-    if source.count(bug.old) != 1:
-        raise SystemExit(f"{bug.name}: '{bug.old}' stands {source.count(bug.old)} times in {bug.file}, expected once.")
-    target.write_text(source.replace(bug.old, bug.new))
 
 
 def verdicts(jobs: list[tuple[list[str], Bug | None]]) -> list[int]:
