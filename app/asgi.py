@@ -13,8 +13,8 @@ import streamlit as st
 import torch
 from starlette.middleware import Middleware
 
-from app import resources
 from app.compress import Compress
+from app.services import resources
 from oodcore.errors import OODError
 
 log = logging.getLogger("app")

@@ -10,6 +10,8 @@ st.set_page_config(page_title="OOD Explorer", page_icon=str(STATIC / "icon.png")
 st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
 st.html(STATIC / "look.css")
 st.navigation(
-    [st.Page("views/score.py", title="Score", icon=":material/query_stats:", url_path="score", default=True)],
+    [
+        st.Page("views/score.py", title="Score", icon=":material/query_stats:", url_path="score", default=True),
+    ],
     position="top",
 ).run()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 import torch
@@ -10,11 +9,15 @@ from jaxtyping import Float64
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from app import charts, decisions, resources, samples, state, table, theme, widgets
+from app import state, theme
+from app.charts.score import bins
 from app.components.board import Card, Reference, Words, board
-from app.resources import Answer, Exhibit
-from app.samples import Picture
-from oodcore import checkpoint
+from app.services import decisions, resources, samples, table
+from app.services.resources import Answer, Exhibit
+from app.services.samples import Picture
+from app.widgets.page import about, busy, header, no_checkpoint, set_title, unfitted
+from app.widgets.pick import picked_checkpoint
+from app.widgets.score import closer, expectation, left_out, listing, nothing_yet
 from oodcore.errors import OODError
 from oodcore.metrics import auroc
 
@@ -29,49 +32,28 @@ BESIDE = ("energy", "msp", "knn", "mahalanobis", "vim", "react", "gen")  # liste
 
 def render() -> None:
     """Choices on top, then the board, one picture closely, the table, and the checkpoint."""
-    widgets.header(TITLE, LEAD)
+    header(TITLE, LEAD)
     opened_at = st.session_state.pop("opened_at", None)  # set again by the board, so that it is absent without one
     folders = resources.folders()
     if not folders:
-        widgets.no_checkpoint()
+        no_checkpoint()
         return
     places = st.columns([5, 4, 4])
     try:
-        shown = chosen_checkpoint(places[0], folders)
+        shown = picked_checkpoint(places[0], folders)
         if shown.panel is None:
-            widgets.unfitted(shown)
+            unfitted(shown)
             return
         scorer, against = chosen_score(places[1], places[2], shown)
         pictures = chosen_pictures(shown)
         if not pictures:
-            widgets.nothing_yet()
+            nothing_yet()
         else:
-            answers = resources.answers(shown, pictures, partial(widgets.busy, st.empty()))
+            answers = resources.answers(shown, pictures, partial(busy, st.empty()))
             results(shown, scorer, against, pictures, answers, opened_at or state.keep())
-        widgets.about(shown)
+        about(shown)
     except OODError as problem:
         st.error(str(problem), icon=":material/error:")
-
-
-def chosen_checkpoint(place: DeltaGenerator, folders: dict[str, Path]) -> Exhibit:
-    """The link's, or the first."""
-    names = list(folders)
-    if stray := state.stray(state.CHECKPOINT, names):
-        st.warning(
-            f"This link points to checkpoint '{stray}', which is not on this server. Showing '{names[0]}' instead.",
-            icon=":material/link_off:",
-        )
-    name = place.selectbox(
-        "Checkpoint",
-        names,
-        key=state.CHECKPOINT,
-        bind="query-params",
-        help="Networks that ship with the app, and own ones, imported with `ood checkpoints import`.",
-    )
-    if not checkpoint.is_shipped(folders[name]):
-        place.caption("An own checkpoint, not one that ships with the app.")
-    with st.spinner("Opening the checkpoint …"):
-        return resources.exhibit(folders[name])
 
 
 def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) -> tuple[str, str | None]:
@@ -90,7 +72,7 @@ def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) 
     against = beside.selectbox(
         "Outliers to compare with",
         shown.outliers,
-        format_func=widgets.set_title,
+        format_func=set_title,
         key=state.AGAINST,
         bind="query-params",
         help="Reference images that the network must not recognise; the dashed histogram.",
@@ -113,7 +95,7 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
             bind="query-params",
             wrap=True,
         )
-        widgets.expectation([groups[name] for name in picked], shown)
+        expectation([groups[name] for name in picked], shown)
     with right:
         files = st.file_uploader(
             f"Your own photos – up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
@@ -126,7 +108,7 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
     hashes = st.session_state.setdefault("hashes", {})
     own, sentences = samples.from_files(files, hashes)
     good, broken = samples.prepare(own, shown.model.transform)
-    widgets.left_out([*sentences, *broken], len(good))
+    left_out([*sentences, *broken], len(good))
     return [*good, *(picture for name in picked for picture in groups[name].pictures())]
 
 
@@ -167,8 +149,8 @@ def results(
     found = table.rows(shown, pictures, answers, acceptance)
     looked_at = next((row for row in found if row.picture.id == chosen.photo), found[0])
     names = [scorer, *(name for name in BESIDE if name in shown.scorers and name != scorer)]
-    widgets.closer(looked_at, names, shown, acceptance)
-    widgets.listing(found, names, shown, acceptance)
+    closer(looked_at, names, shown, acceptance)
+    listing(found, names, shown, acceptance)
 
 
 def cards(
@@ -201,7 +183,7 @@ def cards(
 def reference(shown: Exhibit, scorer: str, against: str | None) -> Reference:
     """Both histograms: the calibration images, whose shares the dial sets, and the outliers."""
     known, outliers = shown.calibration(scorer).scores, shown.against(scorer, against)
-    drawn = charts.bins(known.numpy(), None if outliers is None else outliers.numpy())
+    drawn = bins(known.numpy(), None if outliers is None else outliers.numpy())
     return Reference(
         low=float(drawn.edges[0]),
         high=float(drawn.edges[-1]),
@@ -216,7 +198,7 @@ def reference(shown: Exhibit, scorer: str, against: str | None) -> Reference:
 def outliers_in_words(shown: Exhibit, scorer: str, against: str, outliers: Float64[Tensor, " m"]) -> str:
     """What the dashed curve is, and how well the score tells it from held-out known images."""
     apart = theme.percent(auroc(shown.held_out(scorer), outliers))
-    return f"outliers (OOD), {len(outliers):,}: {widgets.set_title(against)}. AUROC ↑ {apart}"
+    return f"outliers (OOD), {len(outliers):,}: {set_title(against)}. AUROC ↑ {apart}"
 
 
 def words(shown: Exhibit, scorer: str, against: str | None) -> Words:

@@ -8,6 +8,7 @@ import typer
 from oodcore.cli.guard import say
 from oodcore.cli.options import Cache, Data, Threads, data_root, examples, names, prepare
 from oodcore.cli.screen import progress, remark, show
+from oodcore.cli.watching import duration
 from oodcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "ood benchmark benchmarks/cifar10.toml --dry-run",
     "ood benchmark benchmarks/cifar10.toml --jobs 2 --until 28800",
-    "ood benchmark benchmarks/cifar10.toml --only 'cifar10-energy*' --tables docs/results.md",
+    "ood benchmark benchmarks/cifar10.toml --only 'cifar10-energy*' --runs /scratch/runs",
+    "ood benchmark benchmarks/cifar10.toml --tables --results docs/results/cifar10 --markdown tables.md",
 )
 RUNS = Path("runs")
 FAILED = 2
@@ -39,7 +41,7 @@ def benchmark(
         Path | None, typer.Option("--runs", envvar="RUNS", help="Folder of the runs' folders; else ./runs.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option("--results", help="Folder of the results; else 'results' beside the grid.")
+        Path | None, typer.Option("--results", help="Folder of the results; else results/GRID beside the grid.")
     ] = None,
     tables: Annotated[bool, typer.Option("--tables", help="Run nothing: print the tables of the results.")] = False,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="With --tables: write them here.")] = None,
@@ -90,7 +92,7 @@ def _run(cells: "list[Cell]", place: Path, root: Path | None, jobs: int, until: 
 
 def _told(outcome: "Outcome", done: int, cells: int) -> None:
     if outcome.state == "done":
-        remark(f"{outcome.cell.name}: done in {_duration(outcome.seconds)} ({done} of {cells}).")
+        remark(f"{outcome.cell.name}: done in {duration(outcome.seconds)} ({done} of {cells}).")
     elif outcome.state == "failed":
         remark(f"{outcome.cell.name}: failed. {outcome.message}")
     elif outcome.state == "late":
@@ -103,20 +105,19 @@ def _listed(cells: "list[Cell]", root: Path | None) -> "Table":
     from oodcore.jobs.cell import state_of
     from oodcore.jobs.estimate import Estimate
 
-    table, estimate, total = Table("cell", "state", "time", "", box=None, pad_edge=False), Estimate(cells, root), 0.0
+    table, estimate = Table("cell", "state", "time", "", box=None, pad_edge=False), Estimate(cells, root)
+    total: float | None = 0.0
     for cell in cells:
         state, sentence = state_of(cell)
         seconds = 0.0 if state == "done" else estimate.seconds(cell)
-        total += seconds or 0.0
-        table.add_row(cell.name, state, "" if state == "done" else _duration(seconds), sentence)
-    table.add_row("all", "", _duration(total), "training alone, one cell at a time")
+        total = None if total is None or seconds is None else total + seconds
+        table.add_row(cell.name, state, "" if state == "done" else _time(seconds), sentence)
+    table.add_row("all", "", _time(total), "training alone, one cell at a time")
     return table
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def _time(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
 
 
 def _tables(whole: "Grid", place: Path, markdown: Path | None) -> None:

@@ -48,8 +48,9 @@ def finetune(
     """Fine-tune against auxiliary outliers: margins and class prior are measured, shown, and kept on the card.
 
     Defaults are the published ones of energy fine-tuning: 10 epochs, learning rate 0.001, batches of 128 and 256.
-    Margins, unless given, are the 25th percentile of calibration energies and the 75th of held-out outliers'. Stopped
-    or killed, the same command goes on.
+    Margins, unless given, are the 25th percentile of calibration energies and the 75th of held-out outliers'. Semantic
+    energy shows no outliers for 390 steps, or for a fifth of --steps where that is less. Stopped or killed, the same
+    command goes on.
     """
     from oodcore.config import Experiment, overridden
 
@@ -67,8 +68,11 @@ def finetune(
         "loss": {"name": name, **chosen},
         "train": training.without_none(steps=steps, epochs=epochs, lr=lr, seed=seed),
     }
-    if margins is None and _has_margins(name):
+    usual = _numbers(name)
+    if margins is None and "margin_in" in usual:
         tables["margins"] = {}
+    if steps is not None and "warm_up" in usual:
+        tables["loss"]["warm_up"] = min(usual["warm_up"], steps // 5)
     experiment = Experiment.from_json(overridden(tables, changes or ()))
     folder = training.run_folder(out, f"{training.called(checkpoint)}-{name.replace('_', '-')}", experiment.train.seed)
     result = training.carry_out(experiment, folder, where)
@@ -87,12 +91,13 @@ def _loss(given: str) -> tuple[str, str]:
     return name, about.title
 
 
-def _has_margins(name: str) -> bool:
+def _numbers(name: str) -> dict[str, Any]:
+    """A loss's options, with their defaults."""
     from dataclasses import fields
 
     from oodcore.losses import losses
 
-    return "margin_in" in {each.name for each in fields(losses[name])}  # type: ignore[arg-type]
+    return {each.name: each.default for each in fields(losses[name])}  # type: ignore[arg-type]
 
 
 def _margins(given: str | None) -> dict[str, float]:

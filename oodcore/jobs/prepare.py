@@ -22,7 +22,7 @@ from oodcore.models import Network, build
 from oodcore.models.collect import collect
 from oodcore.priors import outlier_counts
 from oodcore.records import Bank
-from oodcore.train.loop import require_trainable
+from oodcore.train.loop import require_trainable, steps_of
 from oodcore.train.margins import suggest
 
 __all__ = ["Measured", "Prepared", "prepare"]
@@ -109,6 +109,7 @@ def prepare(
     images = sources.images(inliers, model.transform)
     trained = replace(images, outliers=limited(images.outliers, experiment.data.outlier_limit))
     require_trainable(trained.inliers, trained.outliers, len(model.classes), experiment.train, processes)
+    require_end_of_warm_up(experiment, steps_of(trained.inliers, experiment.train))
     ruler = Ruler(experiment, model, images, work, device)
     if known is not None:
         require_unchanged(images, known)
@@ -190,6 +191,20 @@ def require_rule(experiment: Experiment) -> None:
         raise DataError("[margins] compares with auxiliary outliers: name them with outliers in [data].")
 
 
+def require_end_of_warm_up(experiment: Experiment, steps: int) -> None:
+    """A run that is over before its warm-up has looked at outliers for nothing.
+
+    Raises:
+        DataError: every step would be warm-up; the sentence names a number that fits.
+    """
+    warm_up = vars_of(experiment.make_loss()).get("warm_up", 0)
+    if 0 < warm_up >= steps:
+        raise DataError(
+            f"'{experiment.loss}' leaves outliers out for its first {warm_up:,} steps, and the run has {steps:,}: they "
+            f"would never count. Train longer, or set loss.warm_up lower, as {steps // 5}."
+        )
+
+
 def require_unchanged(images: Images, known: Measured) -> None:
     """A run goes on with the images it began with.
 
@@ -208,11 +223,16 @@ def network_of(experiment: Experiment, inliers: ImageSet, root: Path | None = No
 
     Raises:
         CheckpointError, UnknownNameError: no such checkpoint or architecture.
-        DataError: a checkpoint that knows other classes.
+        DataError: a checkpoint that knows other classes, or beside it what only fresh weights take.
     """
     start = experiment.model
     if start.checkpoint is None:
         return fresh(experiment, inliers)
+    if given := [name for name in ("options", "coding", "mean", "std") if getattr(start, name)]:
+        raise DataError(
+            f"[model] {' and '.join(given)} would be left unused: they describe fresh weights, and "
+            f"'{start.checkpoint}' brings its own. Leave them out."
+        )
     model = load(start.checkpoint, root=root)
     if model.classes != inliers.classes:
         raise DataError(

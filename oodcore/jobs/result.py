@@ -50,7 +50,9 @@ def save_result(
         with writing(place.checkpoint):
             save(place.checkpoint, model.eval(), card)
     except SafetensorError as error:  # its own name for a full disk
-        raise UnwritableError(f"'{place.checkpoint}' cannot be written: {error}. Start the run again then.") from None
+        raise UnwritableError(
+            f"'{place.checkpoint}' cannot be written: {error}. Mend that and start the run again."
+        ) from None
 
 
 def card_of(

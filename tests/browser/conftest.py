@@ -88,12 +88,12 @@ class Visit:
         if message.type in ("error", "warning"):
             self.said.append(message.text)
 
-    def open(self, path: str = "/") -> Page:
-        """Go there and wait until everything is drawn."""
+    def open(self, path: str = "/", drawn: str = ".board .card") -> Page:
+        """Go there and wait until what matters most there, a CSS selector, is drawn."""
         self.page.goto(path)
-        self.page.wait_for_selector(f".board .card, {NOTICE}", timeout=60_000)
-        if self.page.locator(".board").count() == 0:
-            pytest.fail(f"no board, but: {self.page.locator(NOTICE).first.inner_text()}")
+        self.page.wait_for_selector(f"{drawn}, {NOTICE}", timeout=60_000)
+        if self.page.locator(drawn).count() == 0:
+            pytest.fail(f"no '{drawn}', but: {self.page.locator(NOTICE).first.inner_text()}")
         return self.settled()
 
     def settled(self) -> Page:

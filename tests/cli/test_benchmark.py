@@ -35,9 +35,10 @@ def row(**changes: Any) -> dict[str, Any]:
 def test_a_dry_run_lists_cells_and_touches_nothing(call: Call, grid: Path) -> None:
     result = call("benchmark", grid, "--runs", grid.parent / "runs", "--dry-run")
     assert result.exit_code == 0, result.output
-    assert [line.split()[:3] for line in result.stdout.splitlines()[1:3]] == [
+    assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
         ["a-baseline", "open", "unknown"],
         ["a-plain-s1", "open", "unknown"],
+        ["all", "unknown", "training"],
     ]
     assert not (grid.parent / "runs").exists()
 

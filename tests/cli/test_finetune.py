@@ -55,6 +55,16 @@ def test_margins_are_measured_on_the_network_of_the_start(call: Call, shapes: Pa
     assert f"margin_out {expected[1]:.3f}: percentile 75 of outliers' energies" in result.stdout
 
 
+@pytest.mark.parametrize(("more", "warm_up"), [((), 2), (("--set", "loss.warm_up=7"), 7)])
+def test_a_short_run_warms_up_for_a_fifth_of_its_steps(
+    call: Call, shapes: Path, more: tuple[str, ...], warm_up: int
+) -> None:
+    """An epoch of CIFAR, the usual warm-up, would take it whole, and outliers would never count."""
+    result = call("finetune", shapes, "--loss", "semantic-energy", *SETS, *SHORT, "--steps", 10, *more)
+    assert result.exit_code == 0, result.output
+    assert read_card("runs/start-semantic-energy-0/checkpoint").recipe["loss"]["warm_up"] == warm_up
+
+
 def test_margins_by_hand_are_taken_as_they_are(call: Call, shapes: Path) -> None:
     result = call("finetune", shapes, "--loss", "energy", *SETS, *SHORT, "--margins", "-9,-4.5", "--weight", 0.2)
     used = read_card("runs/start-energy-0/checkpoint").recipe["loss"]
@@ -109,6 +119,7 @@ def test_a_long_tail_is_taken_over_from_the_card_and_can_be_left(call: Call, sha
         (("balanced-energy", "--alpha", "-1"), "alpha must be 0 or more; got -1"),
         (("balanced-energy", "--gamma", "-0.5"), "gamma must be 0 or more; got -0.5"),
         (("semantic-energy", "--pull", "-1"), "pull must be 0 or more"),
+        (("semantic-energy", "--set", "loss.warm_up=2"), "they would never count"),
         (("balanced-enery",), "Did you mean 'balanced_energy'"),
         (("cross-entropy",), "looks at no outliers"),
         (("energy", "--lr", "0"), "lr must be above 0"),

@@ -152,6 +152,28 @@ def test_batches_that_cannot_be_filled_are_refused_before_anything_is_measured(
         prepare(world.experiment(train=train, loss=BALANCED, margins=EVERYTHING))
 
 
+@pytest.mark.parametrize(("train", "steps"), [({"steps": 8}, 8), ({"steps": None, "epochs": 2}, 6)])
+def test_a_warm_up_that_never_ends_is_refused_before_anything_is_measured(
+    world: World, monkeypatch: pytest.MonkeyPatch, train: dict[str, Any], steps: int
+) -> None:
+    """Outliers would be shown, and never count."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Ruler, "bank", None)
+        for warm_up in (steps, 390):
+            loss = {"name": "semantic_energy", "warm_up": warm_up}
+            sentence = rf"for its first {warm_up} steps, and the run has {steps}: .*set loss.warm_up lower, as 1\."
+            with pytest.raises(DataError, match=sentence):
+                prepare(world.experiment(train=train, loss=loss, margins=EVERYTHING))
+    loss = {"name": "semantic_energy", "width": 8, "warm_up": steps - 1}
+    assert prepare(world.experiment(train=train, loss=loss, margins=EVERYTHING)).measured.loss["warm_up"] == steps - 1
+
+
+def test_what_only_fresh_weights_take_is_refused_beside_a_checkpoint(world: World, parent: Path) -> None:
+    start = {"architecture": None, "checkpoint": str(parent), "options": {"dropout": 0.1}, "std": [0.5, 0.5, 0.5]}
+    with pytest.raises(DataError, match=r"\[model\] options and std would be left unused: they describe fresh weights"):
+        prepare(world.experiment(model=start))
+
+
 def test_few_outliers_by_ones_own_limit_are_refused(world: World) -> None:
     with pytest.raises(DataError, match="batch of 4 does not fit 'alike' with its 3 images"):
         prepare(world.experiment(data={"outlier_limit": 3}))
@@ -185,7 +207,7 @@ def test_what_is_known_is_not_measured_again(world: World, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_class_centres_are_not_collected_again(world: World, distance: str) -> None:
-    loss = {"name": "semantic_energy", "distance": distance, "width": 8}
+    loss = {"name": "semantic_energy", "distance": distance, "width": 8, "warm_up": 0}
     experiment, seen = world.experiment(loss=loss, margins=EVERYTHING), []
     first = prepare(experiment)
     assert isinstance(first.objective, SemanticEnergyObjective)

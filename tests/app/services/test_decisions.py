@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.decisions import GRID, dial, kept_from, nearest
+from app.services.decisions import GRID, dial, kept_from, nearest
 from oodcore.thresholds import Calibration
 
 CALIBRATION = Calibration(torch.arange(1, 1001, dtype=torch.float64))

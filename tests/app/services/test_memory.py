@@ -1,7 +1,7 @@
 import threading
 import time
 
-from app.memory import Memory, Turns
+from app.services.memory import Memory, Turns
 
 
 def test_the_least_recently_used_entry_goes_first() -> None:

@@ -15,10 +15,10 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 import oodcore
-from app import samples
-from app.decisions import Dial, dial
-from app.memory import Memory, Turns
-from app.samples import Picture, Prepared, prepared
+from app.services import samples
+from app.services.decisions import Dial, dial
+from app.services.memory import Memory, Turns
+from app.services.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
 from oodcore.checkpoint.layout import CARD, PANEL
 from oodcore.data import entry

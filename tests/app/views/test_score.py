@@ -111,7 +111,7 @@ def test_photographs_come_in_one_click_and_the_page_says_what_to_expect(page: Ap
 
 
 def test_another_score_decides_without_another_pass(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app import resources
+    from app.services import resources
 
     page.run()
     monkeypatch.setattr(resources, "outputs_of", lambda *_, **__: pytest.fail("the network ran again"))

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from app.memory import Memory
+from app.services.memory import Memory
 from oodcore.data import PHOTOS, Coding, Entry, ImageSet, Photo, Preprocessing, decode, entries, open_set
 from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.charts import Standing, bins, class_shares, standings
+from app.charts.score import Standing, bins, class_shares, standings
 from app.theme import DARK, LIGHT
 
 

@@ -1,4 +1,4 @@
-"""Arrays → figures and bins. No Streamlit here: a figure is data, and is tested as data."""
+"""Histograms of a score, and one photo closely."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64
 
+from app.charts.style import styled
 from app.theme import Palette
 
 __all__ = ["Bins", "Standing", "bins", "class_shares", "standings"]
 
 BARS = 56
-FONT = "Inter, sans-serif"
 
 
 class Bins(NamedTuple):
@@ -63,7 +63,7 @@ def class_shares(names: Sequence[str], shares: Sequence[float], colours: Palette
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
     )
-    figure = _plain(go.Figure(bar), colours, height=60 + 30 * len(order))
+    figure = styled(go.Figure(bar), colours, height=60 + 30 * len(order))
     figure.update_xaxes(range=[0, 1.22], visible=False)
     return figure.update_yaxes(ticksuffix="  ", showgrid=False)
 
@@ -91,23 +91,9 @@ def standings(rows: Sequence[Standing], acceptance: float, colours: Palette) -> 
         hovertemplate="%{y}: above %{x:.1%} of known images, %{customdata}<extra></extra>",
         cliponaxis=False,
     )
-    figure = _plain(go.Figure(dots), colours, height=64 + 30 * len(names))
+    figure = styled(go.Figure(dots), colours, height=64 + 30 * len(names))
     figure.add_vline(x=acceptance, line={"color": colours.text, "width": 2})
     figure.update_xaxes(
         range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", gridcolor=colours.line, zeroline=False
     )
     return figure.update_yaxes(ticksuffix="  ", gridcolor=colours.line, griddash="dot")
-
-
-def _plain(figure: go.Figure, colours: Palette, height: int) -> go.Figure:
-    return figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 4, "r": 12, "t": 8, "b": 28},
-        font={"family": FONT, "size": 13, "color": colours.text},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,
-        bargap=0.35,
-        yaxis={"automargin": True},
-    )

@@ -3,9 +3,9 @@ import io
 
 import torch
 
-from app import resources, samples, table
-from app.resources import Exhibit
-from app.table import Row
+from app.services import resources, samples, table
+from app.services.resources import Exhibit
+from app.services.table import Row
 
 
 def board(served: object, acceptance: float) -> tuple[Exhibit, list[Row]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import samples
+from app.services import samples
 from oodcore.data import Preprocessing
 from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural

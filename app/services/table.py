@@ -1,15 +1,14 @@
 """Every picture as a row: for the table on the page and for the file that is taken home."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from app.resources import Answer, Exhibit
-from app.samples import Picture, Prepared, prepared
+from app.services.resources import Answer, Exhibit
+from app.services.samples import Picture, Prepared, prepared
+from app.services.spreadsheet import comma_separated
 
 __all__ = ["Row", "export", "rows", "shown_columns"]
 
@@ -80,26 +79,26 @@ def shown_columns(found: Sequence[Row], scorer: str, names: Sequence[str]) -> li
 def export(found: Sequence[Row], scorer: str, acceptance: float, threshold: float) -> str:
     """CSV with every scorer, not only the shown ones. Scores are higher for more out-of-distribution."""
     names = list(found[0].answer.scores) if found else []
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        ["picture", "from", "sha256", "answer", "confidence", "decision", "scorer", "id_acceptance", "threshold"]
-        + [f"{kind}_{name}" for name in names for kind in ("score", "p")]
+    return comma_separated(
+        {
+            "picture": [row.picture.name for row in found],
+            "from": [row.picture.group for row in found],
+            "sha256": [row.picture.id for row in found],
+            "answer": [row.label for row in found],
+            "confidence": [row.answer.confidence for row in found],
+            "decision": [decision(row, scorer) for row in found],
+            "scorer": [scorer] * len(found),
+            "id_acceptance": [acceptance] * len(found),
+            "threshold": [threshold] * len(found),
+            **{
+                f"{kind}_{name}": [row.answer.scores[name] if kind == "score" else row.p[name] for row in found]
+                for name in names
+                for kind in ("score", "p")
+            },
+        }
     )
-    for row in found:
-        writer.writerow(
-            [_cell(row.picture.name), row.picture.group, row.picture.id, row.label, row.answer.confidence]
-            + [decision(row, scorer), scorer, acceptance, threshold]
-            + [value for name in names for value in (row.answer.scores[name], row.p[name])]
-        )
-    return file.getvalue()
 
 
 def decision(row: Row, scorer: str) -> str:
     """In one word."""
     return "flagged" if row.flagged[scorer] else "kept"
-
-
-def _cell(name: str) -> str:
-    """A file name that a spreadsheet would take for a formula is made plain text."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

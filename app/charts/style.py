@@ -1,0 +1,25 @@
+"""What all figures look like."""
+
+import plotly.graph_objects as go
+
+from app.theme import Palette
+
+__all__ = ["styled"]
+
+FONT = "Inter, sans-serif"
+
+
+def styled(figure: go.Figure, colours: Palette, height: int) -> go.Figure:
+    """The app's fonts, margins and colours; no background, no legend, until a figure asks for one."""
+    return figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 4, "r": 12, "t": 8, "b": 28},
+        font={"family": FONT, "size": 13, "color": colours.text},
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        bargap=0.35,
+        yaxis={"automargin": True},
+    )

@@ -1,0 +1,1 @@
+"""Pieces of pages: what several share (`page`, `pick`, `figure`), and what one page is made of."""

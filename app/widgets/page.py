@@ -1,0 +1,76 @@
+"""What every page has: heading, empty and busy states, and where its checkpoint comes from."""
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.services.resources import Exhibit
+from oodcore.data import entries
+
+__all__ = ["about", "busy", "header", "no_checkpoint", "plain", "set_title", "unfitted"]
+
+
+def header(title: str, lead: str) -> None:
+    """Title and one short paragraph."""
+    st.title(title, anchor=False)
+    with st.container(width=820):
+        st.markdown(lead)
+
+
+def no_checkpoint() -> None:
+    """Nothing is installed."""
+    st.info(
+        "There is no checkpoint on this server yet. Import one with `ood checkpoints import PATH --name NAME`, fit its "
+        "scorers with `ood fit`, then reload the page.",
+        icon=":material/deployed_code:",
+    )
+
+
+def unfitted(shown: Exhibit) -> None:
+    """A network without thresholds can classify but not decide."""
+    st.info(
+        f"'{shown.name}' has no fitted scorers yet, so nothing can be decided with it. Fit them on its training set "
+        f"with `ood fit {shown.name} --id NAME`, then reload the page.",
+        icon=":material/tune:",
+    )
+
+
+def busy(place: DeltaGenerator, ahead: int) -> None:
+    """Whose turn it is."""
+    if ahead == 0:
+        place.empty()
+        return
+    people = "One person is" if ahead == 1 else f"{ahead} people are"
+    place.info(f"{people} ahead of you. Your pictures follow.", icon=":material/hourglass_top:")
+
+
+def set_title(name: str) -> str:
+    """An image set in words, where the catalogue knows it."""
+    return next((entry.title for entry in entries() if entry.name == name), name)
+
+
+def about(shown: Exhibit) -> None:
+    """Where the network comes from, and what was assumed about it."""
+    model, transform = shown.model, shown.model.transform
+    classes = ", ".join(model.classes[:20]) + (", …" if len(model.classes) > 20 else "")
+    guessed = " – assumed, the weights do not say" if transform.assumed else ""
+    facts = [
+        f"**Architecture** {model.architecture}, {len(model.block_names)} blocks",
+        f"**Classes** {plain(classes)}",
+        f"**Input** {transform.size}×{transform.size} pixels, coding {transform.coding}, "
+        f"mean {_triple(transform.mean)}, std {_triple(transform.std)}{guessed}",
+        *map(plain, model.notes),
+    ]
+    with st.expander(f"About {shown.name}", icon=":material/info:"):
+        st.markdown("\n".join(f"- {fact}" for fact in facts))
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    return re.sub(r"([\\`*_\[\]#|$:~<>])", r"\\\1", text)
+
+
+def _triple(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
