@@ -2,17 +2,20 @@
 
 import csv
 import json
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from typer.main import get_command
 
 import oodcore
 from oodcore.checkpoint import load_reference, read_card
+from oodcore.cli import ood
 from oodcore.data.catalogue import open_set
 from oodcore.evaluate import fit_panel
 from oodcore.metrics import auroc
@@ -246,10 +249,33 @@ def test_app_says_how_to_install_the_pages(call: Call, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     "verb", ["score", "evaluate", "fit", "threshold", "blocks", "doctor", "app", "data list", "data get", "data check",
-             "data show", "checkpoints list", "checkpoints show", "checkpoints import"]
+             "data show", "checkpoints list", "checkpoints show", "checkpoints import", "train", "finetune", "prior",
+             "logit-adjust", "recipes", "cancel", "benchmark"]
 )  # fmt: skip
 def test_every_verb_has_help_with_examples(call: Call, verb: str) -> None:
     result = call(*verb.split(), "--help")
     assert result.exit_code == 0
     assert "Examples" in result.stdout
     assert f"ood {verb}" in result.stdout.partition("Examples")[2]
+
+
+def every_command(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Commands of the tree, each with the words that lead to it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [pytest.param(*pair, id=" ".join(pair[0])) for pair in every_command(get_command(ood))]
+)
+def test_the_examples_are_commands_that_can_be_given(words: tuple[str, ...], command: Any) -> None:
+    """Options that are there, with values where they want some, and no word left over; nothing is run."""
+    lines = [line.strip() for line in (command.epilog or "").splitlines()[1:]]
+    parted = [shlex.split(line.partition(" > ")[0], comments=True) for line in lines]
+    own = [given for given in parted if given[1 : len(words) + 1] == [*words]]
+    assert own, f"ood {' '.join(words)} shows no example of itself"
+    for given in own:
+        command.make_context(words[-1], given[len(words) + 1 :])
