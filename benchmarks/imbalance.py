@@ -3,8 +3,9 @@
 Copies of `shapes-resnet20w4` are fine-tuned briefly against look-alikes of which the first family is 1 to 200 times as
 frequent as the last. Images, margins and alpha are otherwise the same. One line per run goes to
 docs/results/imbalance.csv as it ends, and what is there is not run again: remove the file to measure anew, in about
-twelve CPU minutes. `python docs/make_imbalance.py` draws what it holds. False alarms are test pictures above the threshold that keeps 95 % of them all, as a share of those
-with the same predicted class: spread evenly, every class would have 5 %.
+twelve CPU minutes. `python docs/make_imbalance.py` draws what it holds. False alarms are test pictures above the
+threshold that keeps 95 % of them all, as a share of those with the same predicted class: spread evenly, every class
+would have 5 %.
 """
 
 import copy
