@@ -1,6 +1,6 @@
 """A network and two in-distribution sets → a fitted, calibrated panel that says what it was fitted on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from oodcore.data import ImageSet
 from oodcore.errors import DataError, ScoreError
 from oodcore.evaluate.work import Work, bank_of, scores_of, spread_rows
+from oodcore.losses.semantic_energy import SemanticEnergy
 from oodcore.models import Network
 from oodcore.models.blocks import NormRatios, norm_ratios
 from oodcore.models.collect import device_of
@@ -82,8 +83,8 @@ def fit_panel(
     choice = choose(model, wanted)
     bank = bank_of(model, id_train, work)
     _require_classes(bank, id_train, model)
-    ratios = select_block(model, id_train, work) if any(_reads_block(name) for name in choice.names) else None
-    panel = Panel({name: _configured(name, ratios) for name in choice.names})
+    ratios = select_block(model, id_train, work) if any(_takes(name, "block") for name in choice.names) else None
+    panel = Panel({name: _configured(name, ratios, model) for name in choice.names})
     fitted = panel.fit(bank.to(device_of(model)), about=_about(model, id_train, calibration, choice, ratios))
     return fitted.calibrate(scores_of(fitted, model, calibration, work)[0])
 
@@ -95,14 +96,25 @@ def select_block(model: Network, id_train: ImageSet, work: Work | None = None) -
     return norm_ratios(model, part, batch_size=work.batch_size, progress=work.telling("Comparing blocks"))
 
 
-def _reads_block(name: str) -> bool:
-    return "block" in {field.name for field in fields(parsed(name))}  # type: ignore[arg-type]
+def _takes(name: str, option: str) -> bool:
+    return option in {field.name for field in fields(parsed(name))}  # type: ignore[arg-type]
 
 
-def _configured(name: str, ratios: NormRatios | None) -> Scorer:
-    """Its own defaults; what reads one block gets the selected one."""
+def _configured(name: str, ratios: NormRatios | None, model: Network) -> Scorer:
+    """Its own defaults; what reads one block gets the selected one, and what reads embeddings their own distance."""
     scorer = parsed(name)
-    return replace(scorer, block=ratios.selected) if ratios and _reads_block(name) else scorer  # type: ignore[type-var]
+    if ratios and _takes(name, "block"):
+        return replace(scorer, block=ratios.selected)  # type: ignore[type-var]
+    return replace(scorer, **_trained_distance(model)) if _takes(name, "distance") else scorer  # type: ignore[type-var]
+
+
+def _trained_distance(model: Network) -> dict[str, Any]:
+    """Distance and temperature with which the class centres were trained, where the card tells of it."""
+    loss = getattr(model.card, "recipe", {}).get("loss")
+    if not isinstance(loss, Mapping) or loss.get("name") != "semantic_energy":
+        return {}
+    trained = SemanticEnergy(distance=loss.get("distance", "cosine"), temperature=loss.get("temperature"))
+    return {"distance": trained.distance, "temperature": trained.tau}
 
 
 def _require_apart(id_train: ImageSet, calibration: ImageSet) -> None:

@@ -4,12 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from oodcore.checkpoint import Card
 from oodcore.data import ArraySet
 from oodcore.errors import DataError, ScoreError, UnknownNameError
 from oodcore.evaluate import Work, choose, fit_panel, make_reference, scores_of
-from oodcore.evaluate.work import spread_rows
+from oodcore.evaluate.work import bank_of, spread_rows
 from oodcore.models import Classifier, build
 from oodcore.panel import Panel
+from oodcore.scorers.representation import Representation
+from oodcore.scorers.semantic_energy import SemanticEnergy
 
 CLASSES = ("cat", "dog", "ship")
 
@@ -84,6 +87,29 @@ def test_the_selected_block_goes_into_feature_norm(model: Classifier) -> None:
     block = panel.about["block"]["index"]
     assert panel.about["block"]["name"] == model.block_names[block]
     assert {panel.settings[name]["block"] for name in panel.names} == {block}
+
+
+@pytest.mark.parametrize(
+    ("loss", "distance", "temperature"),
+    [
+        ({"name": "semantic_energy", "distance": "euclidean", "temperature": None}, "euclidean", 1.0),
+        ({"name": "semantic_energy", "distance": "cosine", "temperature": 0.3}, "cosine", 0.3),
+        ({"name": "energy"}, "cosine", 0.1),
+        (None, "cosine", 0.1),
+    ],
+)
+def test_class_centres_are_read_with_the_distance_that_they_were_trained_with(
+    loss: dict[str, object] | None, distance: str, temperature: float
+) -> None:
+    model = build("resnet-8-w4", CLASSES).eval()
+    model.attach_centers(torch.randn(5, model.head.weight.shape[1]), torch.randn(3, 5))
+    model.card = None if loss is None else Card.of(model, recipe={"loss": loss})
+    panel = fit_panel(model, pictures(60, 1), pictures(40, 2), ["energy", "representation", "semantic_energy"])
+    with torch.no_grad():
+        outputs = model(model.transform(pictures(40, 2).images))
+    bank, found = bank_of(model, pictures(60, 1), Work()), panel(outputs)
+    torch.testing.assert_close(found["representation"], Representation(temperature, distance).fit(bank)(outputs))
+    torch.testing.assert_close(found["semantic_energy"], SemanticEnergy(1.0, temperature, distance).fit(bank)(outputs))
 
 
 def test_gradient_scorers_are_calibrated_with_the_rest(model: Classifier) -> None:
