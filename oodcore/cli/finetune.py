@@ -25,7 +25,10 @@ def finetune(
         typer.Option("--margins", metavar="IN,OUT", help="Energy margins, as -23,-5; else measured on this network."),
     ] = None,
     weight: Annotated[float | None, typer.Option("--weight", help="Of the outlier side against cross-entropy.")] = None,
-    alpha: Annotated[float | None, typer.Option("--alpha", help="Balanced energy: rise of the margin.")] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option("--alpha", help="Balanced energy: rise of the margin; else 10, published for margins 18 apart."),
+    ] = None,
     gamma: Annotated[float | None, typer.Option("--gamma", help="Balanced energy: tempering of the prior.")] = None,
     pull: Annotated[float | None, typer.Option("--pull", help="Semantic energy: pull towards class centres.")] = None,
     steps: training.Steps = None,

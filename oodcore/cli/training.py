@@ -28,7 +28,12 @@ Changes = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Order, crops, dropout and fresh weights follow from it.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run's folder; else ./runs/NAME-SEED.")]
 Devices = Annotated[int, typer.Option("--devices", min=1, help="Processes on each machine.")]
-Nodes = Annotated[int, typer.Option("--nodes", min=1, help="Machines.")]
+Nodes = Annotated[
+    int,
+    typer.Option(
+        "--nodes", min=1, help="Machines; start the same line on each, with MASTER_ADDR, MASTER_PORT and NODE_RANK set."
+    ),
+]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Updates, instead of epochs.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Sweeps over the in-distribution images.")]
 Rate = Annotated[float | None, typer.Option("--lr", help="Learning rate at the start.")]
