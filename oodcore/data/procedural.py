@@ -5,7 +5,7 @@ one, and the last picture can be drawn without the others. `benchmarks/procedura
 for: how well a small network learns them, how far the outliers are, and what imbalanced auxiliary outliers do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -16,7 +16,7 @@ from oodcore.data._canvas import SIZE, Picture, cloth, draw
 from oodcore.data._dice import Dice, stream, uniform
 from oodcore.data._figures import ALIKE, INSIDE, NOVEL, Figure
 from oodcore.data._textures import TEXTURES
-from oodcore.data.images import ArraySet, Role
+from oodcore.data.images import ArraySet, Role, positions
 from oodcore.errors import DataError, UnknownNameError
 from oodcore.registry import did_you_mean
 
@@ -47,7 +47,13 @@ SETS: dict[str, Recipe] = {
 
 
 def procedural(
-    name: str, split: Split = "test", *, count: int | None = None, imbalance: float = 1.0, seed: int = 0
+    name: str,
+    split: Split = "test",
+    *,
+    count: int | None = None,
+    imbalance: float = 1.0,
+    seed: int = 0,
+    rows: Sequence[int] | None = None,
 ) -> ArraySet:
     """Draw a set: 32×32, lossless, about 3,000 pictures a second.
 
@@ -57,10 +63,11 @@ def procedural(
         count: Number of pictures, by default that of `SPLITS`. Of balanced sets of whole tens, one begins another.
         imbalance: Pictures of the first family over those of the last, falling exponentially between; 1 is balanced.
         seed: Another seed draws other pictures of the same kind.
+        rows: Numbers of the pictures that are wanted, in any order; by default all are drawn.
 
     Raises:
         UnknownNameError: no such set.
-        DataError: no such split, or a number out of its range.
+        DataError: no such split or picture, or a number out of its range.
     """
     if name not in SETS:
         raise UnknownNameError(did_you_mean("procedural set", name, list(SETS)))
@@ -68,12 +75,14 @@ def procedural(
         raise DataError(f"The procedural sets have the splits {', '.join(SPLITS)}; got '{split}'.")
     recipe = SETS[name]
     labels = spread(family_counts(SPLITS[split] if count is None else count, len(recipe.families), imbalance))
-    images = render(recipe, stream(f"{name}/{split}/{seed}"), np.arange(len(labels)), labels)
+    index = np.arange(len(labels)) if rows is None else positions(rows, len(labels)).numpy()
+    labels = labels[index]
+    images = render(recipe, stream(f"{name}/{split}/{seed}"), index, labels)
     classes = tuple(recipe.families)
     return ArraySet(
         torch.from_numpy(images),
         torch.from_numpy(labels),
-        tuple(f"{name}/{split}/{index:05d} {classes[label]}" for index, label in enumerate(labels)),
+        tuple(f"{name}/{split}/{row:05d} {classes[label]}" for row, label in zip(index, labels, strict=True)),
         name=name if imbalance == 1 else f"{name}-{imbalance:g}",
         role=recipe.role,
         classes=classes,

@@ -101,6 +101,16 @@ class BalancedEnergyObjective(LogitObjective):
             * weighted_mean(outside.square(), share.detach() if self.loss.detach_weight else share),
         }
 
+    @property
+    def class_margins(self) -> Float64[Tensor, " k"]:
+        r"""$m_{out} + \alpha Z$ of an outlier that is wholly taken for one class: its Z is that class's share."""
+        return self.loss.margin_out + self.loss.alpha * self.margin_prior
+
+    @property
+    def class_weights(self) -> Float64[Tensor, " k"]:
+        """How many times as much as one of the average class such an outlier counts."""
+        return self.weight_prior / self.weight_prior.mean()
+
     def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
         """Share of each side that is on the wrong side of its margin."""
         return shares(*self._gaps(inside.logits, outside.logits))

@@ -48,6 +48,16 @@ def test_a_picture_does_not_depend_on_the_others(name: str) -> None:
     assert np.array_equal(alone[0], whole.images[127].numpy())
 
 
+def test_single_pictures_are_those_of_the_whole_set() -> None:
+    whole = procedural("shapes-aux", "test", count=60, imbalance=5)
+    some = procedural("shapes-aux", "test", count=60, imbalance=5, rows=[41, 3])
+    assert torch.equal(some.images, whole.images[[41, 3]])
+    assert some.labels.tolist() == whole.labels[[41, 3]].tolist()
+    assert some.keys == (whole.keys[41], whole.keys[3])
+    with pytest.raises(DataError, match="60 images"):
+        procedural("shapes-aux", "test", count=60, rows=[60])
+
+
 def test_no_two_splits_or_sets_share_a_picture() -> None:
     prints = [print_ for name in SETS for split in SPLITS for print_ in procedural(name, split, count=50).fingerprints]
     assert len(set(prints)) == len(SETS) * len(SPLITS) * 50

@@ -249,3 +249,18 @@ def test_no_prior_from_these(prior: list[float] | None, sentence: str) -> None:
 def test_a_prior_of_another_number_of_classes_is_told() -> None:
     with pytest.raises(ScoreError, match=r"The prior has 3 classes, the network 4\. Count the outliers with"):
         BalancedEnergy().fit([1, 2, 3])(INSIDE, LABELS, OUTSIDE)
+
+
+@pytest.mark.parametrize("loss", [CASE, dataclasses.replace(CASE, gamma=2.0, gamma_weight=0.25)])
+def test_margins_and_weights_of_a_class_are_those_of_an_outlier_wholly_taken_for_it(loss: BalancedEnergy) -> None:
+    """Its hinge rests exactly at the class's margin, and its part of the loss is as the class's weight."""
+    objective = loss.fit(COUNTS)
+    for label, (margin, weight) in enumerate(zip(objective.class_margins, objective.class_weights, strict=True)):
+        sure = torch.full((1, 4), -1000.0, dtype=torch.float64)
+        for shift, active in ((1e-6, 1.0), (-1e-6, 0.0)):
+            sure[0, label] = shift - float(margin)
+            inside = Outputs(INSIDE, INSIDE)
+            assert objective.activity(inside, Outputs(sure, sure))["energy_out"] == active
+        share = float(temper(COUNTS, loss.gamma if loss.gamma_weight is None else loss.gamma_weight)[label])
+        assert float(weight) == pytest.approx(4 * share)
+    assert float(objective.class_weights.mean()) == pytest.approx(1.0)
