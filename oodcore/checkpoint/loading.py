@@ -15,7 +15,7 @@ from oodcore.models import Network, build
 from oodcore.models.class_lists import usual_classes
 from oodcore.models.foreign import compare, recognise
 from oodcore.models.skeleton import skeleton
-from oodcore.models.weights_file import SUFFIXES, read_weights, strings
+from oodcore.models.weights_file import SUFFIXES, Upload, read_weights, strings
 
 __all__ = ["import_checkpoint", "load"]
 
@@ -24,7 +24,7 @@ CENTERS = ("projection", "centers")
 
 
 def load(
-    source: Path | str,
+    source: Path | str | Upload,
     *,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
@@ -35,7 +35,8 @@ def load(
     Args:
         source: A name that `known` lists, a checkpoint folder, a file of weights (`.pt`, `.pth`, `.th`, `.bin`,
             `.ckpt`, `.safetensors`), `"torchvision:NAME"` or `"timm:NAME"`. The latter two download weights;
-            `"timm:NAME?weights=none"` leaves them random, `"timm:NAME?weights=PATH"` takes them from a file.
+            `"timm:NAME?weights=none"` leaves them random, `"timm:NAME?weights=PATH"` takes them from a file. Or a file
+            in memory.
         classes: Names of the logits, instead of the recorded or assumed ones.
         preprocessing: Instead of the recorded or assumed one.
         root: Where names are looked for besides the usual places; see `known`.
@@ -89,7 +90,9 @@ def _without_assumed(notes: Sequence[str], argument: str) -> list[str]:
     return [note for note in notes if not ("Assumed:" in note and argument in note)]
 
 
-def _load(source: Path | str, root: Path | str | None) -> Network:
+def _load(source: Path | str | Upload, root: Path | str | None) -> Network:
+    if isinstance(source, Upload):
+        return _from_file(source)
     text, path = str(source), Path(source)
     if text.startswith(LIBRARIES):
         from oodcore.models.libraries import from_name
@@ -113,7 +116,7 @@ def _from_folder(folder: Path) -> Network:
     return model
 
 
-def _from_file(path: Path) -> Network:
+def _from_file(path: Path | Upload) -> Network:
     tensors, about = read_weights(path)
     names = strings(about.get("classes"))
     if names and "architecture" in about:

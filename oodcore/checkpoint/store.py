@@ -18,7 +18,7 @@ from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.weights_file import check_finite
 
-__all__ = ["save", "seal", "write_manifest"]
+__all__ = ["save", "seal", "swap", "write_manifest"]
 
 
 @runtime_checkable
@@ -72,7 +72,7 @@ def save(
         if reference is not None:
             save_reference(part, reference, prior=prior)
         write_text(part / CARD, replace(card, sha256=_hashes(part)).to_json())
-        _swap(part, folder)
+        swap(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _refresh_manifest(folder)
@@ -128,7 +128,7 @@ def _refresh_manifest(folder: Path) -> None:
     write_text(root / MANIFEST, dict(sorted({**others, **own}.items())))
 
 
-def _swap(new: Path, folder: Path) -> None:
+def swap(new: Path, folder: Path) -> None:
     """Renaming cannot replace a folder that holds files, so the old one steps aside first."""
     if not folder.exists():
         new.rename(folder)

@@ -63,15 +63,15 @@ def blocks(
 
 def _add_auroc(lines: list[Line], model: "Network", inside: "ImageSet", others: list["ImageSet"], how: "Work") -> None:
     from oodcore.data.disjoint import check_codings
+    from oodcore.evaluate.blocks import block_aurocs
     from oodcore.evaluate.work import bank_of
-    from oodcore.metrics import auroc
 
     check_codings([inside, *others], model.transform)
-    within = bank_of(model, inside, how).outputs.norms
+    within = bank_of(model, inside, how)
     for images in others:
-        outside = bank_of(model, images, how).outputs.norms
-        for index, line in enumerate(lines if within is not None and outside is not None else ()):
-            line["auroc"][images.name] = auroc(-within[:, index], -outside[:, index])  # type: ignore[index]
+        areas = block_aurocs(within, bank_of(model, images, how))
+        for line, area in zip(lines, areas.tolist(), strict=True):
+            line["auroc"][images.name] = area
 
 
 def _table(lines: list[Line]) -> "Table":

@@ -150,10 +150,21 @@ def _about(
         "classes": list(model.classes),
         "fit": _described(id_train),
         "calibration": _described(calibration),
-        "block": ratios and {"name": ratios.blocks[ratios.selected], "index": ratios.selected},
+        "block": ratios and _selection(ratios, id_train),
         "skipped": choice.skipped,
         "code": code_version(),
         "versions": {name: version(name) for name in ("ood-explorer", "torch", "torchvision", "numpy")},
+    }
+
+
+def _selection(ratios: NormRatios, id_train: ImageSet) -> dict[str, Any]:
+    """Of `select_block`, so that a reader sees how close the choice was."""
+    return {
+        "name": ratios.blocks[ratios.selected],
+        "index": ratios.selected,
+        "ratios": ratios.values.tolist(),
+        "n": min(len(id_train), RATIO_IMAGES),
+        "silent": ratios.silent,
     }
 
 

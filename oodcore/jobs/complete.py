@@ -16,6 +16,7 @@ from oodcore.checkpoint import Card, folder_of, load, save
 from oodcore.data import ImageSet, drop_excluded, long_tail, open_set
 from oodcore.errors import DataError
 from oodcore.evaluate import Evaluation, Work, choose, evaluate, fit_panel
+from oodcore.evaluate.pictures import HELD_OUT
 from oodcore.evaluate.work import bank_of, scores_of, spread_rows
 from oodcore.jobs.images import catalogued
 from oodcore.jobs.numbers import ACCEPT, closed_set_numbers, false_alarms, rank_numbers
@@ -24,8 +25,6 @@ from oodcore.panel import FittedPanel
 from oodcore.priors import outlier_counts
 
 __all__ = ["complete"]
-
-HELD_OUT = ("val", "calibration", "test")  # the first that an auxiliary set has
 
 
 def complete(
@@ -37,6 +36,7 @@ def complete(
     scorers: Sequence[str] | str = "all",
     without: Sequence[str] = (),
     bank_rows: int = 2000,
+    limit: int | None = None,
     root: Path | None = None,
     work: Work | None = None,
     device: str | None = None,
@@ -55,6 +55,7 @@ def complete(
         scorers: Names, or `"all"`.
         without: Names to leave out of `"all"`.
         bank_rows: Training images that the scorers learn from.
+        limit: Images of every other part, evenly spread; all of them by default.
         root: Folder of the image sets; see `oodcore.data.roots`.
         work: How passes are run.
         device: Where; the first GPU by default, the CPU without one.
@@ -68,7 +69,7 @@ def complete(
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
         model = load(folder).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         card: Card = model.card
-        sets = read_sets(card, id_set, ood_sets, auxiliary, root, work)
+        sets = read_sets(card, id_set, ood_sets, auxiliary, root, work).at_most(limit)
         names = [name for name in choose(model, scorers).names if name not in without] if without else scorers
         bank = sets.train.take(spread_over_classes(sets.train.labels, bank_rows))
         panel = fit_panel(model, bank, sets.calibration, names, work)
@@ -108,6 +109,21 @@ class Sets:
     auxiliary: dict[str, ImageSet]
     held_out: dict[str, ImageSet]
     class_counts: Int64[Tensor, " k"] | None
+
+    def at_most(self, limit: int | None) -> "Sets":
+        """Fewer images to look at; those that are trained with stay whole."""
+
+        def some(images: ImageSet) -> ImageSet:
+            return images if limit is None else images.take(spread_over_classes(images.labels, limit))
+
+        held_out = {name: some(images) for name, images in self.held_out.items()}
+        return replace(
+            self,
+            calibration=some(self.calibration),
+            test=some(self.test),
+            outside=[some(images) for images in self.outside],
+            held_out=held_out,
+        )
 
 
 def spread_over_classes(labels: Int64[Tensor, " n"], most: int) -> Int64[Tensor, " rows"]:

@@ -1,21 +1,22 @@
-"""NormRatio: which block's FeatureNorm to read (Yu et al., CVPR 2023, arXiv:2212.02295).
+"""Blocks of a network, and NormRatio: whose FeatureNorm to read (Yu et al., CVPR 2023, arXiv:2212.02295).
 
 A block that sees the whole object answers a picture more strongly than its shuffled tiles; the block where the mean
 ratio is largest is selected. No outliers are needed.
 """
 
-from typing import NamedTuple
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from oodcore.data import ImageSet, jigsaw, random_permutations
 from oodcore.errors import DataError, ScoreError
 from oodcore.models.collect import Progress, device_of, evaluating
 from oodcore.models.network import Network
 
-__all__ = ["NormRatios", "norm_ratios", "sum_of_ratios"]
+__all__ = ["NormRatios", "block_shapes", "norm_ratios", "sum_of_ratios"]
 
 EPSILON = 1e-12  # a jigsaw may silence a block; the published code divides by 0 there
 
@@ -93,3 +94,30 @@ def _norms(model: Network, pixels: Tensor, normalised: bool) -> Tensor:
     if not bool(norms.isfinite().all()):
         raise ScoreError("A block's FeatureNorm is NaN or infinite. Check the weights and the preprocessing.")
     return norms
+
+
+def block_shapes(model: Network) -> dict[str, tuple[int, ...]]:
+    """Block → shape of what it hands on, without the images' axis: (c, h, w), or (tokens, c).
+
+    A copy without weights runs on an image without values, so that nothing is computed, and the model is left alone.
+    """
+    empty, found = deepcopy(model).to("meta"), {}
+    for name, block in zip(model.block_names, _modules(empty), strict=True):
+
+        def note(_: nn.Module, args: Any, maps: Tensor, name: str = name) -> None:
+            found[name] = tuple(maps.shape[1:])
+
+        block.register_forward_hook(note)
+    side = model.transform.size
+    with torch.no_grad():
+        empty(torch.empty(1, 3, side, side, device="meta"))
+    return found
+
+
+def _modules(model: Network) -> list[nn.Module]:
+    """In the order of `block_names`; an adapted network names its own modules."""
+    net = getattr(model, "net", None)
+    if isinstance(net, nn.Module):
+        return [net.get_submodule(name) for name in model.block_names]
+    blocks: Any = getattr(model, "blocks", ())
+    return list(blocks)

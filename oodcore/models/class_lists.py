@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from oodcore.data.coded_sets import CIFAR10
 
-__all__ = ["CIFAR100", "imagenet", "usual_classes"]
+__all__ = ["CIFAR100", "imagenet", "known_lists", "usual_classes"]
 
 # Krizhevsky, 2009; the fine labels, alphabetically.
 CIFAR100 = (
@@ -39,3 +39,16 @@ def usual_classes(count: int) -> tuple[str, tuple[str, ...]] | None:
         return None
     name, classes = usual[count]
     return name, classes()
+
+
+def known_lists(count: int) -> dict[str, tuple[str, ...]]:
+    """Title → class names of every list known here that has this length."""
+    from oodcore.data.procedural import SETS
+
+    lists: dict[str, tuple[int, Callable[[], tuple[str, ...]]]] = {
+        "CIFAR-10": (10, lambda: CIFAR10),
+        "Drawn shapes": (10, lambda: tuple(SETS["shapes"].families)),
+        "CIFAR-100": (100, lambda: CIFAR100),
+        "ImageNet": (1000, imagenet),
+    }
+    return {title: names() for title, (length, names) in lists.items() if length == count}

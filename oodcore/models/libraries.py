@@ -19,7 +19,7 @@ from oodcore.models.class_lists import usual_classes
 from oodcore.models.foreign import CHANGE, compare
 from oodcore.models.network import Network
 from oodcore.models.skeleton import skeleton
-from oodcore.models.weights_file import read_weights
+from oodcore.models.weights_file import Upload, read_weights
 
 __all__ = ["from_name", "from_weights"]
 
@@ -90,23 +90,24 @@ def from_name(name: str, *, weights: str | None = None, classes: Classes = None)
     return _load_into(architecture, tensors, [f"Weights of '{Path(weights).name}'."], classes)
 
 
-def from_weights(tensors: dict[str, Tensor], path: Path) -> Network:
+def from_weights(tensors: dict[str, Tensor], path: Path | Upload) -> Network:
     """The torchvision or timm network that a bare state dict belongs to, by its keys and shapes.
 
     Raises:
         CheckpointError: none of the known ones.
     """
-    named = _named_beside(path)
+    named = _named_beside(path) if isinstance(path, Path) else []
     for architecture in (*named, *_candidates(tensors)):
         if _agrees(architecture, tensors):
             note = f"Recognised as {architecture}, by keys and shapes (a variant of the same shapes would look alike)."
             return _load_into(architecture, tensors, [note], None)
     keys = ", ".join(f"'{key}'" for key in list(tensors)[:3])
-    raise CheckpointError(
+    sentence = (
         f"'{path.name}' holds {len(tensors)} tensors ({keys}, …) that match no network known here. Known are WRN, "
-        "CIFAR ResNet, CIFAR ResNet-18, VGG-11, and many of torchvision and timm; name the network if it "
-        f"is one of those: 'torchvision:resnet50?weights={path}'."
+        "CIFAR ResNet, CIFAR ResNet-18, VGG-11, and many of torchvision and timm"
     )
+    hint = f"; name the network if it is one of those: 'torchvision:resnet50?weights={path}'"
+    raise CheckpointError(f"{sentence}{hint if isinstance(path, Path) else ''}.")
 
 
 def _load_into(architecture: str, tensors: dict[str, Tensor], notes: list[str], classes: Classes) -> Network:

@@ -1,9 +1,11 @@
 """Tensors out of a file that somebody gave us: safetensors, or a PyTorch pickle that holds nothing else."""
 
+import io
 import json
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +15,24 @@ from torch import Tensor
 
 from oodcore.errors import CheckpointError
 
-__all__ = ["SUFFIXES", "Weights", "check_finite", "read_weights"]
+__all__ = ["SUFFIXES", "Upload", "Weights", "check_finite", "read_weights"]
 
 SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors")
 NESTS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights", "ema")
+PACKED = 2**20  # so many bytes more than it takes in the file, and a part of a zip file is refused
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
+
+
+class Upload(NamedTuple):
+    """A file that somebody sent, in memory alone; it is read as one on disk is."""
+
+    name: str
+    content: bytes
+
+    @property
+    def suffix(self) -> str:
+        """As `".pt"`."""
+        return Path(self.name).suffix.lower()
 
 
 class Weights(NamedTuple):
@@ -27,21 +42,22 @@ class Weights(NamedTuple):
     about: dict[str, str]
 
 
-def read_weights(path: Path, /, *, stripped: bool = True) -> Weights:
+def read_weights(source: Path | Upload, /, *, stripped: bool = True) -> Weights:
     """Read a state dict without running code from the file; `stripped` of the prefixes that wrappers leave.
 
     Raises:
-        CheckpointError: no file, not a state dict, cut off, a pickle that wants code, or NaN in the weights.
+        CheckpointError: no file, not a state dict, cut off, a pickle that wants code, a file that would unpack to far
+            more than it holds, or NaN in the weights.
     """
-    if not path.is_file():
-        raise CheckpointError(f"There is no file '{path}'.")
-    if path.stat().st_size == 0:
-        raise CheckpointError(f"'{path.name}' is empty (0 bytes). Copy or download it again.")
-    tensors, about = _safetensors(path) if path.suffix == ".safetensors" else (_pickle(path), {})
+    if isinstance(source, Path) and not source.is_file():
+        raise CheckpointError(f"There is no file '{source}'.")
+    if (source.stat().st_size if isinstance(source, Path) else len(source.content)) == 0:
+        raise CheckpointError(f"'{source.name}' is empty (0 bytes). Copy or download it again.")
+    tensors, about = _safetensors(source) if source.suffix == ".safetensors" else (_pickle(source), {})
     if not tensors:
-        raise CheckpointError(f"'{path.name}' holds no tensors. Expected the state dict of a network.")
+        raise CheckpointError(f"'{source.name}' holds no tensors. Expected the state dict of a network.")
     weights = _unprefixed(tensors) if stripped else tensors
-    check_finite(weights, path.name)
+    check_finite(weights, source.name)
     return Weights(weights, about)
 
 
@@ -50,37 +66,71 @@ def check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
     for key, tensor in tensors.items():
         if tensor.layout != torch.strided:
             raise CheckpointError(f"'{name}' holds a sparse tensor, '{key}'. Save it with `.to_dense()`.")
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():  # one number, repeated a lot
+            raise CheckpointError(
+                f"'{name}' holds a tensor, '{key}', whose {tensor.numel():,} values are not all in the file. Save it "
+                "with `.contiguous()`."
+            )
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(
                 f"'{name}' holds NaN or infinite weights, first in '{key}': its training diverged. Use an earlier one."
             )
 
 
-def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _safetensors(source: Path | Upload) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load
 
     try:
-        with safe_open(path, framework="pt") as file:
+        if isinstance(source, Upload):
+            return load(source.content), _notes(source.content)
+        with safe_open(source, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except SafetensorError as error:
         raise CheckpointError(
-            f"'{path.name}' is cut off, or not a safetensors file ({error}). Copy or download it again."
+            f"'{source.name}' is cut off, or not a safetensors file ({error}). Copy or download it again."
         ) from None
 
 
-def _pickle(path: Path) -> dict[str, Tensor]:
+def _notes(content: bytes) -> dict[str, str]:
+    """What a safetensors file says besides its tensors; the library reads that from files on disk only."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    return {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+
+
+def _pickle(source: Path | Upload) -> dict[str, Tensor]:
+    _refuse_bombs(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's advice about pickle protocols helps nobody here
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(_file(source), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(_why_not(path.name, error)) from None
+        raise CheckpointError(_why_not(source.name, error)) from None
     tensors = _nested(content, depth=4)
     if not tensors:
         raise CheckpointError(
-            f"'{path.name}' holds {_kind(content)}, no state dict. Save `model.state_dict()` of a PyTorch model."
+            f"'{source.name}' holds {_kind(content)}, no state dict. Save `model.state_dict()` of a PyTorch model."
         )
     return tensors
+
+
+def _file(source: Path | Upload) -> Path | io.BytesIO:
+    return source if isinstance(source, Path) else io.BytesIO(source.content)
+
+
+def _refuse_bombs(source: Path | Upload) -> None:
+    """PyTorch stores its zip files unpacked, but unpacks what others have packed."""
+    try:
+        with zipfile.ZipFile(_file(source)) as archive:
+            packed = [item for item in archive.infolist() if item.file_size > item.compress_size + PACKED]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # the older format, or damaged: what reads it will tell
+    if packed:
+        raise CheckpointError(
+            f"'{source.name}' would unpack to far more than it holds, and was not opened. Save it anew with "
+            "`torch.save`."
+        )
 
 
 def _why_not(name: str, error: Exception) -> str:

@@ -1,0 +1,221 @@
+"""Weights that a visitor brings: looked at and tried in memory, then kept under a name that their content gives.
+
+Nothing of a visitor's making becomes a path. What is kept is never overwritten, and only who brought it, known by a
+token that no one else has, may remove it.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from oodcore.atomic import replacing
+from oodcore.checkpoint.card import Card
+from oodcore.checkpoint.loading import load
+from oodcore.checkpoint.places import FOLDER, is_shipped
+from oodcore.checkpoint.store import save, swap
+from oodcore.data.roots import cache_folder, roots
+from oodcore.data.transforms import Preprocessing
+from oodcore.errors import CheckpointError
+from oodcore.models import Network
+from oodcore.models.fingerprint import weights_hash
+from oodcore.models.weights_file import SUFFIXES, Upload
+
+__all__ = [
+    "FILE_BYTES",
+    "UPLOAD_BYTES",
+    "class_list",
+    "examine",
+    "is_own",
+    "keep",
+    "own_folder",
+    "owned",
+    "publish",
+    "remove",
+    "within_roots",
+]
+
+UPLOAD_BYTES = 64 * 2**20
+FILE_BYTES = 2**30
+LIBRARY = re.compile(r"(timm|torchvision):[A-Za-z0-9_.\-]+")
+OWNERS = ".owners"
+LONGEST = 80  # letters of a title or a class name
+
+
+def own_folder() -> Path:
+    """Where checkpoints of this server's visitors are kept."""
+    return cache_folder() / FOLDER
+
+
+def examine(
+    source: Upload | Path | str,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Network:
+    """Recognise the weights and try them once; nothing is written.
+
+    Args:
+        source: A file in memory, a file of this machine that `within_roots` allowed, or `"timm:NAME"` and the like.
+        classes: Names of the logits, instead of the assumed ones.
+        preprocessing: Instead of the assumed one.
+
+    Raises:
+        CheckpointError: too large, not a checkpoint, unsafe, damaged, not recognised, another number of classes, or
+            a forward pass that gives no numbers. One sentence says which.
+        UnknownNameError: the library has no such network.
+    """
+    if isinstance(source, str) and not LIBRARY.fullmatch(source):
+        raise CheckpointError("A network of a library is named as 'timm:NAME' or 'torchvision:NAME'.")
+    if not isinstance(source, str):
+        _refuse_size(source)
+    model = load(source, classes=classes, preprocessing=preprocessing)
+    _try(model)
+    return model
+
+
+def within_roots(text: str) -> Path:
+    """The file of weights that a visitor names; it must lie in a data root or in the cache, links included.
+
+    Raises:
+        CheckpointError: outside of them, not there, or of another kind.
+    """
+    allowed = [folder.resolve() for folder in (*roots(), cache_folder())]
+    try:
+        path = Path(text.strip()).expanduser()
+        places = [path] if path.is_absolute() else [folder / path for folder in allowed]
+        found = next((place.resolve() for place in places if place.is_file()), None)
+    except (OSError, ValueError, RuntimeError):  # a null byte, a name that is too long, an unknown user
+        found = None
+    inside = found is not None and any(found.is_relative_to(folder) for folder in allowed)
+    if found is None or not inside or found.suffix.lower() not in SUFFIXES:
+        raise CheckpointError(
+            f"There is no file of weights '{text}' in this server's data folders. Give a path below one of them "
+            f"({', '.join(SUFFIXES)}), or upload the file."
+        )
+    return found
+
+
+def class_list(text: str, outputs: int) -> tuple[str, ...] | None:
+    """Names as a person types them, with commas or one a line; None where nothing was typed.
+
+    Raises:
+        CheckpointError: another number of names than outputs, two that are equal, or one that is very long.
+    """
+    names = tuple(name for part in re.split(r"[,\n]", text) if (name := _line(part)))
+    if not names:
+        return None
+    if len(names) != outputs:
+        raise CheckpointError(f"The network has {outputs} outputs; {len(names)} class names were given.")
+    if len({name.casefold() for name in names}) < len(names):
+        raise CheckpointError("Two classes have the same name. Every output needs a name of its own.")
+    return names
+
+
+def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") -> Path:
+    """Save it with the visitors' checkpoints; the same content is kept once, and stays its first owner's.
+
+    Args:
+        model: From `examine`.
+        owner_hash: sha256 of the token of who brought it.
+        title: One line for lists.
+        source: What the file was called; told on the card only.
+    """
+    name = f"own-{_plain(model.architecture)}-{_content(model)}"
+    folder = own_folder() / name
+    if not folder.exists():
+        shown = _line(title) or f"{model.architecture}, brought by a visitor"
+        save(folder, model, Card.of(model, title=shown, parent=_line(source) or None))
+        with replacing(own_folder() / OWNERS / name) as part:
+            part.write_text(owner_hash, "utf-8")
+    return folder
+
+
+def is_own(folder: Path) -> bool:
+    """Whether it lies with the visitors' checkpoints, and is not shipped."""
+    return folder.resolve().parent == own_folder().resolve() and not is_shipped(folder)
+
+
+def owned(folder: Path, owner: str) -> bool:
+    """Whether the visitor with this token brought it."""
+    place = own_folder() / OWNERS / folder.name
+    return is_own(folder) and place.is_file() and hmac.compare_digest(place.read_text("utf-8"), _hashed(owner))
+
+
+def remove(folder: Path, owner: str) -> None:
+    """Delete a visitor's own checkpoint.
+
+    Raises:
+        CheckpointError: it is shipped, somebody else's, or gone.
+    """
+    if is_shipped(folder):
+        raise CheckpointError(f"'{folder.name}' ships with the app and cannot be deleted.")
+    if not folder.is_dir():
+        raise CheckpointError(f"'{folder.name}' is no longer there.")
+    if not owned(folder, owner):
+        raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can delete it.")
+    shutil.rmtree(folder)
+    (own_folder() / OWNERS / folder.name).unlink(missing_ok=True)
+
+
+def publish(made: Path, folder: Path) -> None:
+    """Put what was made of a visitor's checkpoint in its place, as a whole.
+
+    Raises:
+        CheckpointError: it was deleted meanwhile, or is no visitor's.
+    """
+    if not is_own(folder) or not folder.is_dir():
+        raise CheckpointError(f"'{folder.name}' is no longer there, so nothing was added to it.")
+    part = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(made, part)
+    swap(part, folder)
+
+
+def _refuse_size(source: Upload | Path) -> None:
+    size, limit = (
+        (len(source.content), UPLOAD_BYTES) if isinstance(source, Upload) else (source.stat().st_size, FILE_BYTES)
+    )
+    if size > limit:
+        raise CheckpointError(
+            f"'{source.name}' has {size / 2**20:,.0f} MB; the limit is {limit // 2**20:,} MB. Save the weights alone, "
+            "without the optimiser."
+        )
+    if source.suffix.lower() not in SUFFIXES:
+        raise CheckpointError(f"'{source.name}' is no file of weights. Give one of {', '.join(SUFFIXES)}.")
+
+
+def _try(model: Network) -> None:
+    side = model.transform.size
+    noise = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.inference_mode():
+            outputs = model(model.transform.normalise(noise))
+    except (RuntimeError, ValueError, IndexError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"The network fails on images of {side}×{side} pixels: {first}.") from None
+    if not bool(outputs.logits.isfinite().all()):
+        raise CheckpointError("The network gives NaN or infinity for a picture of noise. Check the weights.")
+
+
+def _content(model: Network) -> str:
+    about = json.dumps([model.architecture, model.classes, model.transform.to_json(), weights_hash(model)])
+    return _hashed(about)[:12]
+
+
+def _plain(architecture: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", architecture.casefold()).strip("-")[:40]
+
+
+def _line(text: str) -> str:
+    """Printable, one line, not too long."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:LONGEST]
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
