@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 .venv/bin/python checkpoints/build.py shapes           # ten minutes of one core
     .venv/bin/python checkpoints/build.py shapes shapes-resnet20w4-oe        # only this one
     .venv/bin/python checkpoints/build.py from RUN_FOLDER NAME               # what a run has made and completed
+    .venv/bin/python checkpoints/build.py layouts [NAME ...]                 # maps for those that have none; needs umap
 
 Runs lie in `runs/` under the checkpoint's name. One that was stopped goes on, one whose checkpoint is complete is made
 anew. The same machine and versions give the same weights; others differ in the last digits.
@@ -17,12 +18,14 @@ from tempfile import mkdtemp
 import torch
 
 from oodcore.atomic import replacing
-from oodcore.checkpoint import read_card, write_manifest
-from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
+from oodcore.checkpoint import read_card, seal, write_manifest
+from oodcore.checkpoint.layout import CARD, LAYOUT, MODEL, PANEL, REFERENCE
 from oodcore.config import read_experiment
 from oodcore.errors import CheckpointError, OODError
+from oodcore.evaluate.atlas import load_layout, making_layout
 from oodcore.jobs import RunFolder, run
 from oodcore.jobs.complete import complete
+from oodcore.maps import Settings, write_layout
 
 HERE = Path(__file__).resolve().parent
 RUNS, IGNORED = HERE.parent / "runs", HERE.parent / ".gitignore"
@@ -92,6 +95,25 @@ def ship(place: RunFolder, name: str) -> None:
     report(name)
 
 
+def make_layouts(names: list[str]) -> None:
+    """A map for each checkpoint that has none of its present reference, or for the named ones anyway.
+
+    Raises:
+        CheckpointError: a name that is not here, or a checkpoint without a reference.
+        DataError: UMAP is not installed.
+    """
+    found = sorted(path.parent.name for path in HERE.glob(f"[!.]*/{REFERENCE}"))
+    for name in names or [name for name in found if load_layout(HERE / name) is None]:
+        making = making_layout(HERE / name, Settings())
+        try:
+            while True:
+                print(name, next(making)[-1], flush=True)
+        except StopIteration as end:
+            write_layout(HERE / name / LAYOUT, end.value)
+        seal(HERE / name)
+        print(f"{name}: {(HERE / name / LAYOUT).stat().st_size / 1e3:.0f} kB", flush=True)
+
+
 def is_complete(folder: Path) -> bool:
     """Whether a checkpoint folder has weights, card, panel and reference."""
     return all((folder / file).is_file() for file in FILES)
@@ -136,7 +158,7 @@ def report(name: str) -> None:
 
 
 def main(words: list[str]) -> None:
-    """One of the three forms above."""
+    """One of the forms above."""
     torch.set_num_threads(1)  # sums in another order differ in the last digits
     try:
         match words:
@@ -144,6 +166,8 @@ def main(words: list[str]) -> None:
                 make_shapes(names)
             case ["from", folder, name]:
                 ship(RunFolder(Path(folder)), name)
+            case ["layouts", *names]:
+                make_layouts(names)
             case _:
                 print(__doc__)
                 sys.exit(2)

@@ -14,7 +14,7 @@ from oodcore.errors import CheckpointError
 from oodcore.functional import free_energy
 from oodcore.records import Bank, Evidence, Head, Outputs
 
-__all__ = ["ROWS", "load_energies", "load_prior", "load_reference", "save_reference"]
+__all__ = ["ROWS", "kept_rows", "load_energies", "load_prior", "load_reference", "save_reference"]
 
 ROWS = 1000
 HALF_MAX = 6e4  # float16 overflows at 65,504
@@ -87,10 +87,13 @@ def load_prior(source: Path | str) -> Int64[Tensor, " k"] | None:
     return _read(source).get("prior")
 
 
+def kept_rows(n: int) -> Int64[Tensor, " rows"]:
+    """Which of `n` rows are kept: a fixed random choice, in their order."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:ROWS].sort().values
+
+
 def _kept(evidence: Evidence) -> dict[str, Tensor]:
-    """The kept rows are a fixed random choice, in their order."""
-    n = len(evidence)
-    chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:ROWS].sort().values
+    chosen = kept_rows(len(evidence))
     parts: list[Bank] = []
     energies: list[Tensor] = []
     start = 0

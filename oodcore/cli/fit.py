@@ -71,7 +71,7 @@ def fit(
 def _target(checkpoint: str, out: Path | None, root: Path | None) -> Path:
     """Where the result goes, refused before any work."""
     from oodcore.checkpoint import is_shipped
-    from oodcore.checkpoint.layout import CARD, MODEL, PANEL, REFERENCE
+    from oodcore.checkpoint.layout import CARD, LAYOUT, MODEL, PANEL, REFERENCE
 
     folder = folder_behind(checkpoint, root)
     if folder is None:
@@ -86,7 +86,7 @@ def _target(checkpoint: str, out: Path | None, root: Path | None) -> Path:
         raise CheckpointError(
             f"'{checkpoint}' is shipped and stays as it is. Name a folder for the result, as --out checkpoints/NAME."
         )
-    own = {MODEL, PANEL, REFERENCE, CARD}
+    own = {MODEL, PANEL, REFERENCE, LAYOUT, CARD}
     if foreign := sorted(path.name for path in folder.iterdir() if path.name not in own):
         raise CheckpointError(f"'{folder}' also holds {', '.join(foreign[:3])}; name a new folder with --out.")
     return folder
