@@ -3,7 +3,7 @@
 experiment.json   what was asked for
 prepared.json     what was measured before the first step: margins, prior, which images
 events.jsonl      one line per event, as it happens
-status.json       running, finished, cancelled or failed, with step and sentence
+status.json       queued, running, finished, cancelled or failed, with step and sentence
 state.pt          where to go on: tensors and plain numbers, no code; removed when the result is there
 checkpoint/       the result
 cancel            written by whoever wants the run to stop
@@ -30,7 +30,7 @@ from oodcore.errors import DataError, OODError
 
 __all__ = ["BusyError", "RunFolder", "State", "Status", "UnwritableError", "writing"]
 
-State = Literal["running", "finished", "cancelled", "failed", "killed"]
+State = Literal["queued", "running", "finished", "cancelled", "failed", "killed"]
 WAIT = 1.0  # seconds; who only looks whether a run is live holds the lock for an instant
 
 

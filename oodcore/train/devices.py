@@ -2,12 +2,15 @@
 
 import logging
 import warnings
-
-from lightning.fabric import Fabric
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+from typing import TYPE_CHECKING, Any
 
 from oodcore.errors import DataError
 from oodcore.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+else:
+    Fabric = Any  # the import takes seconds, and a page that only looks at runs never trains
 
 __all__ = ["fabric_for"]
 
@@ -24,6 +27,9 @@ def fabric_for(recipe: Recipe, *, accelerator: str = "auto", devices: int = 1, n
     Raises:
         DataError: no such device here, fewer of them than asked for, or a precision that it does not have.
     """
+    from lightning.fabric import Fabric
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     if devices < 1 or nodes < 1:
         raise DataError(f"Training takes at least one device on one machine; got {devices} on {nodes}.")
     for name in ("lightning.fabric", "lightning.pytorch"):  # the latter, once imported, speaks for both

@@ -8,11 +8,10 @@ Nesterov momentum, a per-step cosine over the steps really taken.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,6 +26,11 @@ from oodcore.train.devices import fabric_for
 from oodcore.train.order import batches_of, generator_of, rows_of
 from oodcore.train.recipe import Recipe
 from oodcore.train.schedule import cosine
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+else:
+    Fabric = Any  # see `devices`
 
 __all__ = ["DivergedError", "Step", "Training", "require_trainable", "steps_of"]
 
@@ -129,7 +133,11 @@ class Training:
             keep_to_norms_and_head(model)
         joint = Joint(network, objective, recipe)  # type: ignore[arg-type]
         self.joint, self.optimizer = fabric.setup(joint, optimizer_of(joint, recipe))
-        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
+        learned = {"model": model, "objective": objective} if isinstance(objective, nn.Module) else {"model": model}
+        self._learned = nn.ModuleDict(learned)  # class centres belong to the features that they were learned with
+        self.averaged = (
+            AveragedModel(self._learned, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
+        )
         self._modes = tuple((module, module.training) for module in self.joint.train().modules())
         self.done = 0
         """Updates taken so far."""
@@ -137,7 +145,14 @@ class Training:
     @property
     def result(self) -> Network:
         """What is validated and kept: the averaged network where there is one."""
-        return self.model if self.averaged is None else self.averaged.module  # type: ignore[return-value]
+        return self.model if self.averaged is None else self.averaged.module["model"]  # type: ignore[return-value,index]
+
+    @property
+    def resulting_objective(self) -> Objective:
+        """The objective that belongs to `result`: averaged with it, where it has weights of its own."""
+        if self.averaged is None or "objective" not in self._learned:
+            return self.objective
+        return self.averaged.module["objective"]  # type: ignore[return-value,index]
 
     def __iter__(self) -> Iterator[Step]:
         """Yield after every update. The body may evaluate the model: every step sets training mode again.
@@ -167,7 +182,7 @@ class Training:
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
+            self.averaged.update_parameters(self._learned)
         self.done = index + 1
         return Step(index, _mean([terms for terms, _ in found]), _mean([activity for _, activity in found]), lr)
 
