@@ -4,7 +4,7 @@ Each set passes through the network once, and every scorer reads the same output
 images again. What was computed is found again by content where a cache folder is given.
 """
 
-from oodcore.evaluate.compare import ClosedSet, Evaluation, evaluate
+from oodcore.evaluate.compare import ClosedSet, Evaluation, evaluate, evaluating
 from oodcore.evaluate.fit import Choice, choose, fit_panel, select_block
 from oodcore.evaluate.reference import make_reference
 from oodcore.evaluate.work import Progress, Work, scores_of
@@ -17,6 +17,7 @@ __all__ = [
     "Work",
     "choose",
     "evaluate",
+    "evaluating",
     "fit_panel",
     "make_reference",
     "scores_of",

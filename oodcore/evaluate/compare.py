@@ -1,6 +1,6 @@
 """One checkpoint, one ID test set and OOD test sets → a report, with accuracy and doubts beside the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 from jaxtyping import Float64
@@ -17,7 +17,7 @@ from oodcore.panel import FittedPanel
 from oodcore.records import Bank
 from oodcore.report import Convention, Report, Row, measure_row
 
-__all__ = ["ClosedSet", "Evaluation", "evaluate"]
+__all__ = ["ClosedSet", "Evaluation", "evaluate", "evaluating"]
 
 COVARIANCE = ("mahalanobis", "relative_mahalanobis", "residual", "vim")
 DRAWS = 400
@@ -68,15 +68,47 @@ def evaluate(
             has seen.
         ScoreError: a score is not finite, or the panel belongs to another network.
     """
-    work = work or Work()
+    going = evaluating(
+        model,
+        panel,
+        id_test,
+        ood_sets,
+        work or Work(),
+        checkpoint=checkpoint,
+        auxiliary=auxiliary,
+        intervals=intervals,
+        convention=convention,
+    )
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            return end.value
+
+
+def evaluating(
+    model: Network,
+    panel: FittedPanel,
+    id_test: ImageSet,
+    ood_sets: Sequence[ImageSet],
+    work: Work,
+    *,
+    checkpoint: str = "",
+    auxiliary: Sequence[ImageSet] = (),
+    intervals: bool = False,
+    convention: Convention | None = None,
+) -> Generator[tuple[str, Scores], None, Evaluation]:
+    """The same, set by set: yields the name of each, the ID set first, with its scores, and returns the evaluation."""
     _refuse_mixtures(model, panel, id_test, ood_sets, auxiliary)
     id_scores, bank = scores_of(panel, model, id_test, work)
+    yield id_test.name, id_scores
     rows: list[Row] = []
     for images in ood_sets:
         ood_scores, _ = scores_of(panel, model, images, work)
         doubts = _doubts(model, images)
         names = checkpoint, id_test.name, images.name
         rows += _rows(panel, names, id_scores, ood_scores, doubts, DRAWS if intervals else 0, convention)
+        yield images.name, ood_scores
     return Evaluation(Report(rows), _closed_set(bank))
 
 
