@@ -114,14 +114,18 @@ class Sources:
         )
 
     def require_apart(self, images: Images, preprocessing: Preprocessing) -> None:
-        """No auxiliary outlier among the images of the classes, or in a test set that `not_tested` names.
+        """No auxiliary outlier among images of the classes, tested ones included, or in a test set of `not_tested`.
 
         Raises:
             DataError: shared images; the sentence names some.
         """
+        known = catalogued(self.experiment.data.inliers)
+        tested = []
+        if images.outliers is not None and known is not None and known.needs:  # drawn sets share nothing by their seeds
+            tested.append(in_memory(self.read(known.name, "test"), preprocessing))
         for outliers in (images.outliers, images.held_out):
             if outliers is not None:
-                check_disjoint(outliers, [images.inliers, images.calibration])
+                check_disjoint(outliers, [images.inliers, images.calibration, *tested])
         if images.outliers is None or images.held_out is None:
             return
         for name in self._tests(images.outliers):

@@ -41,9 +41,9 @@ def save_result(
     """
     from safetensors import SafetensorError
 
-    model = training.result
-    if hasattr(training.objective, "attach"):
-        training.objective.attach(model)
+    model, objective = training.result, training.resulting_objective
+    if hasattr(objective, "attach"):
+        objective.attach(model)
     model.card, model.notes = None, []
     card = card_of(model, experiment, ready, budget_of(training, seconds), validation)
     try:

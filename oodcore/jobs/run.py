@@ -12,7 +12,7 @@ import torch
 
 from oodcore.checks import prior_zeros
 from oodcore.config import Experiment
-from oodcore.errors import OODError
+from oodcore.errors import DataError, OODError
 from oodcore.evaluate import Work
 from oodcore.jobs.clock import Beat, Pace
 from oodcore.jobs.folder import RunFolder, Status
@@ -92,6 +92,10 @@ def run(
     with Party(fabric) as party, place.held():
         place.claim(experiment)
         if (status := place.status) is not None and status.state == "finished":
+            if not place.checkpoint.is_dir():
+                raise DataError(
+                    f"This run has finished, but its result is gone. Remove '{place.path}' to run it again."
+                )
             place.drop_state()  # where it was killed just before
             yield Event("finished", status.step, {"checkpoint": str(place.checkpoint)})
             return

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from oodcore.data import ArraySet, Preprocessing, entries, image_folder
+from oodcore.data import ArraySet, Preprocessing, entries, entry, image_folder
 from oodcore.data.procedural import procedural
 from oodcore.errors import DataError
 from oodcore.evaluate import Work
@@ -194,6 +194,19 @@ def test_an_outlier_that_shows_a_training_image_is_refused(world: World) -> None
     planted = replace(found.outliers, images=torch.cat([found.calibration.images[:1], found.outliers.images[1:]]))
     sources = Sources(world.experiment(), None, Work())
     with pytest.raises(DataError, match=r"1 images of 'figures' are also among the training outliers"):
+        sources.require_apart(replace(found, outliers=planted), Preprocessing())
+
+
+def test_an_outlier_that_shows_an_image_tested_for_accuracy_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = opened(world)
+    assert found.outliers is not None
+    tested = in_memory(entry("shapes").open("test").take(slice(3)), Preprocessing())
+    planted = replace(found.outliers, images=torch.cat([tested.images[:1], found.outliers.images[1:]]))
+    monkeypatch.setattr(module, "catalogued", lambda _: replace(entry("shapes"), needs=("a file",)))
+    sources = Sources(world.experiment(data={"not_tested": []}), None, Work())
+    with pytest.raises(DataError, match=r"1 images of 'shapes' are also among the training outliers"):
         sources.require_apart(replace(found, outliers=planted), Preprocessing())
 
 

@@ -20,7 +20,9 @@ from oodcore.losses import Objective, Terms
 from oodcore.losses.balanced_energy import BalancedEnergy
 from oodcore.losses.cross_entropy import CrossEntropy
 from oodcore.losses.energy import Energy
+from oodcore.losses.semantic_energy import SemanticEnergy, SemanticEnergyObjective
 from oodcore.models import Network, build
+from oodcore.models.collect import collect
 from oodcore.records import Outputs
 from oodcore.train.loop import DivergedError, Step, Training, optimizer_of
 from oodcore.train.order import generator_of
@@ -308,6 +310,21 @@ def test_averaged_weights_follow_the_formula_and_are_the_result(inliers: ArraySe
         assert torch.equal(statistics(training.result), statistics(model))
     assert training.result is not model
     assert not torch.equal(weights(training.result), weights(model))
+
+
+def test_class_centres_are_averaged_with_the_network_that_they_belong_to(inliers: ArraySet, outliers: ArraySet) -> None:
+    model = network()
+    bank = collect(model, inliers)
+    objective = SemanticEnergy(margin_in=-6.0, margin_out=-3.0, warm_up=0).fit(bank)
+    training = Training(model, objective, inliers, outliers, replace(RECIPE, epochs=2, ema=0.7))
+    expected: Tensor | None = None
+    for _ in training:
+        now = objective.centers.detach().clone()
+        expected = now if expected is None else 0.7 * expected + 0.3 * now
+    kept = training.resulting_objective
+    assert isinstance(kept, SemanticEnergyObjective)
+    torch.testing.assert_close(kept.centers, expected)
+    assert not torch.equal(kept.centers, objective.centers)
 
 
 def test_without_averaging_the_result_is_the_network(inliers: ArraySet) -> None:
