@@ -14,9 +14,9 @@ _AUX: Final = "shapes-aux"
 
 
 def _draw(folder: Path, split: str, progress: Progress | None, *, name: str, imbalance: float = 1.0) -> ArraySet:
-    from oodcore.data.procedural import procedural
+    from oodcore.data.drawn_once import drawn_once
 
-    return procedural(name, cast("Literal['train', 'calibration', 'test']", split), imbalance=imbalance)
+    return drawn_once(name, cast("Literal['train', 'calibration', 'test']", split), imbalance)
 
 
 def _entry(name: str, title: str, role: Role, imbalance: float = 1.0) -> Entry:

@@ -82,11 +82,21 @@ def procedural(
     return ArraySet(
         torch.from_numpy(images),
         torch.from_numpy(labels),
-        tuple(f"{name}/{split}/{row:05d} {classes[label]}" for row, label in zip(index, labels, strict=True)),
-        name=name if imbalance == 1 else f"{name}-{imbalance:g}",
+        tuple(key_of(name, split, int(row), classes[label]) for row, label in zip(index, labels, strict=True)),
+        name=called(name, imbalance),
         role=recipe.role,
         classes=classes,
     )
+
+
+def key_of(name: str, split: Split, row: int, family: str) -> str:
+    """What a picture is called."""
+    return f"{name}/{split}/{row:05d} {family}"
+
+
+def called(name: str, imbalance: float) -> str:
+    """What a set is called in the catalogue."""
+    return name if imbalance == 1 else f"{name}-{imbalance:g}"
 
 
 def family_counts(total: int, families: int, imbalance: float) -> Int64[np.ndarray, " k"]:
