@@ -69,17 +69,25 @@ def benchmark(
         return
     if jobs == 1:
         prepare("cpu", threads)
-    _run(cells, place, root, jobs, until, cache)
+    _run(cells, place, root, jobs, until, threads, cache)
 
 
-def _run(cells: "list[Cell]", place: Path, root: Path | None, jobs: int, until: float | None, cache: bool) -> None:
+def _run(
+    cells: "list[Cell]",
+    place: Path,
+    root: Path | None,
+    jobs: int,
+    until: float | None,
+    threads: int | None,
+    cache: bool,
+) -> None:
     from oodcore.cli.trial import work
     from oodcore.jobs.store import Store
     from oodcore.jobs.sweep import Sweep
 
     done, failed = 0, 0
     with progress() as tell:
-        sweep = Sweep(cells, Store(place), root, jobs, until, work(256, cache, tell), tell)
+        sweep = Sweep(cells, Store(place), root, jobs, until, work(256, cache, tell), tell, threads)
         for outcome in sweep:
             done += outcome.state in ("done", "known")
             failed += outcome.state == "failed"

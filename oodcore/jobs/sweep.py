@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
@@ -51,8 +51,9 @@ class Sweep:
         root: Folder of the image sets.
         jobs: Cells at a time; above 1 each has a process of its own.
         until: Seconds after which no further cell is begun.
-        work: How passes are run, where there is one cell at a time.
+        work: How passes are run; where several cells run at a time, nobody is told of their passes.
         tell: Called with a cell's name, its step, and how many there are.
+        threads: Of each cell's process; else the cores are shared out.
     """
 
     cells: Sequence[Cell]
@@ -62,6 +63,7 @@ class Sweep:
     until: float | None = None
     work: Work | None = None
     tell: Tell | None = None
+    threads: int | None = None
     started: float = field(default_factory=time.monotonic)
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -124,9 +126,10 @@ class Sweep:
         return self._outcome(cell, start)
 
     def _begin(self, cell: Cell) -> BaseProcess:
-        threads = max((os.cpu_count() or 1) // self.jobs, 1)
+        threads = self.threads or max((os.cpu_count() or 1) // self.jobs, 1)
+        work = None if self.work is None else replace(self.work, progress=None)
         process = multiprocessing.get_context("spawn").Process(
-            target=apart, args=(cell, self.root, threads), name=cell.name
+            target=apart, args=(cell, self.root, threads, work), name=cell.name
         )
         with exported(OMP_NUM_THREADS=str(threads)):
             process.start()
@@ -167,7 +170,7 @@ def attempt(cell: Cell, root: Path | None, work: Work | None = None, tell: Tell 
         (cell.folder / ERROR).write_text(said + "\n", "utf-8")
 
 
-def apart(cell: Cell, root: Path | None, threads: int) -> None:
+def apart(cell: Cell, root: Path | None, threads: int, work: Work | None = None) -> None:
     """The same in a process of its own; what libraries print goes into the run's folder."""
     import torch
 
@@ -175,7 +178,7 @@ def apart(cell: Cell, root: Path | None, threads: int) -> None:
     cell.folder.mkdir(parents=True, exist_ok=True)
     with (cell.folder / "log.txt").open("a", encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
-        attempt(cell, root)
+        attempt(cell, root, work)
 
 
 @contextmanager

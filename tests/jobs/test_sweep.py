@@ -4,10 +4,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from oodcore.evaluate import Work
 from oodcore.jobs import RunFolder, Status
 from oodcore.jobs import sweep as module
 from oodcore.jobs.grid import Cell, Grid, Method, Setting
@@ -142,3 +144,29 @@ def test_a_process_that_dies_is_told_by_its_code(
     monkeypatch.setattr(module, "apart", os.abort)  # which takes no arguments, so the process ends in an error
     (outcome,) = Sweep(cells[:1], Store(tmp_path / "results"), jobs=2)
     assert (outcome.state, outcome.message) == ("failed", "Its process ended with code 1.")
+
+
+def test_threads_and_cache_reach_the_processes_of_several_cells(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    class Noted:
+        exitcode = 0
+
+        def __init__(self, target: Any, args: tuple[Any, ...], name: str) -> None:
+            given.append(args[2:])
+
+        def start(self) -> None:
+            given[-1] = (*given[-1][:2], os.environ["OMP_NUM_THREADS"])
+
+        def is_alive(self) -> bool:
+            return False
+
+        def join(self) -> None:
+            pass
+
+    monkeypatch.setattr(module.multiprocessing, "get_context", lambda kind: SimpleNamespace(Process=Noted))
+    work = Work(64, tmp_path / "cache", lambda *told: None)
+    list(Sweep(cells[:1], Store(tmp_path / "results"), jobs=2, work=work, threads=3))
+    assert given == [(3, Work(64, tmp_path / "cache"), "3")]
