@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-__all__ = ["ACCEPTANCE", "AGAINST", "CHECKPOINT", "KEEP", "SCORER", "SHOW", "keep", "remember", "stray"]
+__all__ = [
+    "ACCEPTANCE", "AGAINST", "ALSO", "BESIDE", "CHECKPOINT", "KEEP", "MAP", "SCORER", "SHOW",
+    "by_p", "keep", "look_at", "photo", "remember", "reseed", "reword", "seed", "stray", "strays",
+]  # fmt: skip
 
 CHECKPOINT, SCORER, AGAINST, SHOW, KEEP = "checkpoint", "scorer", "against", "show", "keep"
+BESIDE, ALSO, MAP, BY = "with", "also", "map", "by"
+PHOTO, SEED, VIEW = "photo", "seed", "view"
 ACCEPTANCE = 0.95
+SEEDS = 10_000
 
 
 def keep() -> float:
@@ -27,7 +33,121 @@ def remember(acceptance: float) -> None:
         st.query_params[KEEP] = f"{100 * acceptance:g}"
 
 
+def by_p() -> bool:
+    """Whether the link words the dial as a p-value instead of a share to keep."""
+    return st.query_params.get(BY) == "p"
+
+
+def reword(by_p: bool) -> None:
+    """Write the wording into the link; the default is left out of it."""
+    if by_p:
+        st.query_params[BY] = "p"
+    else:
+        st.query_params.pop(BY, None)
+
+
 def stray(key: str, known: Sequence[str]) -> str | None:
     """What a link asked for that this server does not have. Ask before the widget with this key is drawn."""
     wanted = st.query_params.get(key)
     return wanted if wanted and wanted not in known else None
+
+
+def strays(key: str, known: Sequence[str]) -> list[str]:
+    """The same where a link may ask for several."""
+    return [wanted for wanted in st.query_params.get_all(key) if wanted and wanted not in known]
+
+
+RESULTS, METRIC, FOUND, DOWN, ACROSS = "results", "metric", "found", "rows", "columns"
+NETWORK, SCORE, TEST, MINUS, CELL = "network", "score", "test", "minus", "cell"
+
+
+def cell() -> list[str]:
+    """Network, score and test set of the cell that the link opens; empty where it names none."""
+    parts = st.query_params.get(CELL, "").split("|")
+    return parts if len(parts) == 3 else []
+
+
+def open_cell(id_: str) -> None:
+    """Write a cell into the link."""
+    st.query_params[CELL] = id_
+
+
+LESSON, STEP, PRESENT = "lesson", "step", "present"
+
+
+def lesson() -> str:
+    """Which lesson the link names; empty for the list."""
+    return st.query_params.get(LESSON, "")
+
+
+def step() -> int:
+    """Which step of it, from 1; what is no number counts as absent."""
+    text = st.query_params.get(STEP, "1")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 1
+
+
+def presenting() -> bool:
+    """Whether a room looks on."""
+    return st.query_params.get(PRESENT) == "1"
+
+
+def to_lesson(name: str, number: int = 1) -> None:
+    """Another lesson or step; dials in the link belong to the old one."""
+    kept = {PRESENT: "1"} if presenting() else {}
+    st.query_params.from_dict({LESSON: name, STEP: str(number)} | kept)
+
+
+def to_lessons() -> None:
+    """The list."""
+    st.query_params.clear()
+
+
+def present(on: bool) -> None:
+    """Begin presenting, or leave it."""
+    if on:
+        st.query_params[PRESENT] = "1"
+    else:
+        st.query_params.pop(PRESENT, None)
+
+
+def photo() -> str:
+    """Beginning of the hash of the picture that a link looks at, or ""."""
+    return st.query_params.get(PHOTO, "")
+
+
+def look_at(photo: str) -> None:
+    """Write a picture's hash into the link, shortened."""
+    st.query_params[PHOTO] = photo[:12]
+
+
+def seed() -> int:
+    """The seed in the link; what is no number of at most four digits counts as 0."""
+    text = st.query_params.get(SEED, "")
+    return int(text) if text.isascii() and text.isdigit() and int(text) < SEEDS else 0
+
+
+def reseed() -> None:
+    """The next one."""
+    st.query_params[SEED] = str((seed() + 1) % SEEDS)
+
+
+SPACE, SECOND, SECOND_SPACE, TWO, COLOUR, PLACED = "space", "beside", "beside-space", "two", "colour", "placed"
+MAP_SEED, NEIGHBOURS, PACKING = "map-seed", "neighbours", "packing"
+COLOURS = ("set", "class", "energy", "representation")
+
+
+def colour() -> str:
+    """What points of a map are coloured by; what is no such thing counts as absent."""
+    wanted = st.query_params.get(COLOUR, "")
+    return wanted if wanted in COLOURS else "class"
+
+
+def paint(colour: str) -> None:
+    """Write it into the link; the default is left out of it."""
+    if colour == "class":
+        st.query_params.pop(COLOUR, None)
+    elif colour in COLOURS:
+        st.query_params[COLOUR] = colour
+
+
+LOSS, PRESET, RUN = "loss", "setting", "run"
