@@ -12,6 +12,7 @@ st.html(STATIC / "look.css")
 st.navigation(
     [
         st.Page("views/score.py", title="Score", icon=":material/query_stats:", url_path="score", default=True),
+        st.Page("views/learn.py", title="Learn", icon=":material/school:", url_path="learn"),
     ],
     position="top",
 ).run()
