@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -151,8 +152,8 @@ def test_threads_and_cache_reach_the_processes_of_several_cells(
 ) -> None:
     given: list[Any] = []
 
-    class Noted:
-        exitcode = 0
+    class Noted(BaseProcess):
+        exitcode = 0  # type: ignore[assignment]
 
         def __init__(self, target: Any, args: tuple[Any, ...], name: str) -> None:
             given.append(args[2:])
