@@ -9,17 +9,23 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """What a chart needs; blue is always in-distribution and orange always out-of-distribution."""
+    """What a chart needs; blue is always in-distribution, orange out-of-distribution, `aux` auxiliary outliers."""
 
     id: str
     ood: str
+    aux: str
     text: str
     mute: str
     line: str
+    page: str
 
 
-LIGHT = Palette(id="#084B8A", ood="#C2410C", text="#17202A", mute="#5B6B7B", line="#D8DEE4")
-DARK = Palette(id="#4C9BE8", ood="#FF9B54", text="#E6EBF0", mute="#A3B0BC", line="#313B47")
+LIGHT = Palette(
+    id="#084B8A", ood="#C2410C", aux="#0EA5A4", text="#17202A", mute="#5B6B7B", line="#D8DEE4", page="#FFFFFF"
+)
+DARK = Palette(
+    id="#4C9BE8", ood="#FF9B54", aux="#DDE3EA", text="#E6EBF0", mute="#A3B0BC", line="#313B47", page="#12171E"
+)
 
 
 def palette(scheme: str | None) -> Palette:

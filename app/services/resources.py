@@ -5,7 +5,7 @@ Everything is keyed by content. A network is never changed once it is here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 import oodcore
-from app.services import samples
+from app.services import family, samples
 from app.services.decisions import Dial, dial
 from app.services.memory import Memory, Turns
 from app.services.samples import Picture, Prepared, prepared
 from oodcore import checkpoint
+from oodcore.attribution import EnergyMap, energy_map
 from oodcore.checkpoint.layout import CARD, PANEL
 from oodcore.data import entry
 from oodcore.errors import CheckpointError, UnknownNameError
@@ -31,7 +32,7 @@ from oodcore.records import Bank
 from oodcore.scorers import scorers
 from oodcore.thresholds import Calibration
 
-__all__ = ["Answer", "Exhibit", "answers", "exhibit", "folders", "settings", "warm"]
+__all__ = ["Answer", "Exhibit", "answers", "exhibit", "explained", "folders", "settings", "turn", "warm"]
 
 FIRST = "shapes"  # names of checkpoints that the page prefers to open with
 BATCH = 16  # pictures in one forward pass: few, so that a waiting visitor's turn comes soon
@@ -46,10 +47,12 @@ class Answer:
 
     Args:
         shares: Softmax over its classes.
+        features: What its last layer sees.
         scores: Scorer → score, HIGHER = MORE OUT-OF-DISTRIBUTION.
     """
 
     shares: Float[Tensor, " k"]
+    features: Float[Tensor, " d"]
     scores: Mapping[str, float]
 
     @cached_property
@@ -65,12 +68,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A checkpoint, ready to be shown; without a panel it can classify but not decide."""
+    """A checkpoint, ready to be shown; without a panel it can classify but not decide.
+
+    Args:
+        measured: Reference set → how many pictures of it were measured; its bank keeps some of them.
+    """
 
     name: str
     model: Network
     panel: FittedPanel | None
     reference: Mapping[str, Bank]
+    measured: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -156,15 +164,16 @@ def exhibit(folder: Path) -> Exhibit:
         raise CheckpointError(f"The checkpoint '{folder.name}' is no longer there. Choose another one.") from None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _exhibit(folder: Path, card: bytes) -> Exhibit:
     """The card holds the hash of every other file, so that it stands for the content."""
     file = checkpoint.file_of(folder, PANEL)
     panel = None if file is None else Panel.load(file)
-    return Exhibit(folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder))
+    measured = {name: len(energies) for name, energies in checkpoint.load_energies(folder).items()}
+    return Exhibit(folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder), measured)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=512, show_spinner=False)
 def settings(_shown: Exhibit, weights: str, scorer: str, outliers: str | None) -> Dial:
     """The dial of one scorer; `weights` stands for the exhibit in the key."""
     return dial(_shown.calibration(scorer), _shown.held_out(scorer), _shown.against(scorer, outliers))
@@ -175,18 +184,31 @@ def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting) -> li
     said = {picture.id: _SAID.get(_key(shown, picture)) for picture in pictures}
     missing = [picture for picture in pictures if said[picture.id] is None]
     if missing:
-        with _turn(waiting):
+        with turn(waiting):
             for start in range(0, len(missing), BATCH):
                 said |= _run(shown, missing[start : start + BATCH])
     return [answer for picture in pictures if (answer := said[picture.id])]
 
 
+def explained(shown: Exhibit, picture: Picture, waiting: Waiting) -> EnergyMap:
+    """What in a picture raises or lowers its energy; computed once for each network and picture."""
+    key = _key(shown, picture)
+    if (found := _MAPS.get(key)) is not None:
+        return found
+    view = prepared(picture, shown.model.transform)
+    assert isinstance(view, Prepared)  # noqa: S101  only pictures that could be read are on the board
+    with turn(waiting):
+        return _MAPS.find(key, lambda: energy_map(shown.model, view.pixels))
+
+
 _SAID: Memory[tuple[str, str, str], Answer] = Memory(8192)
+_MAPS: Memory[tuple[str, str, str], EnergyMap] = Memory(256)
 _TURNS = Turns()
 
 
 @contextmanager
-def _turn(waiting: Waiting) -> Iterator[None]:
+def turn(waiting: Waiting) -> Iterator[None]:
+    """Inside, the networks are one's own; whoever came before comes first."""
     ticket = _TURNS.join()
     try:
         while ahead := _TURNS.ahead(ticket, seconds=0.5):
@@ -213,15 +235,17 @@ def _run(shown: Exhibit, pictures: Sequence[Picture]) -> dict[str, Answer]:
         scores |= slow.score(shown.model, pixels)
     rows = [{name: float(values[row]) for name, values in scores.items()} for row in range(len(pictures))]
     return {
-        picture.id: _SAID.put(_key(shown, picture), Answer(share, row))
-        for picture, share, row in zip(pictures, outputs.logits.softmax(dim=1), rows, strict=True)
+        picture.id: _SAID.put(_key(shown, picture), Answer(*said))
+        for picture, *said in zip(pictures, outputs.logits.softmax(dim=1), outputs.features, rows, strict=True)
     }
 
 
 def warm() -> None:
-    """Open the checkpoint of the first page and let it look at one picture."""
-    if found := folders():
-        shown = exhibit(next(iter(found.values())))
+    """Open the checkpoints of the first page and let them look at its pictures."""
+    found = folders()
+    names = list(found)[:1]
+    for name in [*names, *(other for main in names for other in family.usual(found, main))]:
+        shown = exhibit(found[name])
         if shown.panel is not None:
             pictures = samples.groups(shown.model.classes, shown.known)["shapes"].pictures()
             answers(shown, pictures, waiting=lambda ahead: None)

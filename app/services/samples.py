@@ -18,13 +18,27 @@ from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural
 from oodcore.errors import DataError
 
-__all__ = ["LIMIT", "MEGABYTES", "Group", "Picture", "Prepared", "from_files", "groups", "prepare", "prepared"]
+__all__ = [
+    "LIMIT",
+    "MEGABYTES",
+    "Group",
+    "Picture",
+    "Prepared",
+    "as_grey",
+    "as_seen",
+    "from_files",
+    "groups",
+    "prepare",
+    "prepared",
+]
 
 LIMIT = 64
 MEGABYTES = 8
 Truth = Literal["id", "ood"] | None
 """Whether the network was trained on such pictures; None where nobody knows."""
 
+GREY = 192  # pixels of a side at least
+PALE = [110 + level * 140 // 255 for level in range(256)]
 THUMBNAIL = 176  # pixels: twice what a card shows, for sharp screens
 
 
@@ -195,8 +209,19 @@ def _make(picture: Picture, transform: Preprocessing) -> Prepared | str:
         pixels = transform.pixels(image, picture.coding)
     except DataError as problem:
         return str(problem)
-    seen = Image.fromarray(pixels.movedim(0, -1).contiguous().numpy())
-    return Prepared(_uri(_square(image)), _uri(seen), min(image.size) <= transform.size, pixels)
+    return Prepared(_uri(_square(image)), as_seen(pixels), min(image.size) <= transform.size, pixels)
+
+
+def as_seen(pixels: UInt8[Tensor, "3 h w"]) -> str:
+    """Pixels as a data URI."""
+    return _uri(Image.fromarray(pixels.movedim(0, -1).contiguous().numpy()))
+
+
+def as_grey(pixels: UInt8[Tensor, "3 h w"]) -> str:
+    """Pixels as a data URI without colour, pale and smooth, so that colours can be laid over it."""
+    grey = Image.fromarray(pixels.movedim(0, -1).contiguous().numpy()).convert("L").point(PALE)
+    side = max(GREY, *grey.size)
+    return _uri(grey.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _decode(file: File) -> Image.Image:

@@ -1,25 +1,24 @@
-"""Score: pictures in, one forward pass, a decision that moves with the dial."""
+"""Score: pictures in, one forward pass per checkpoint, decisions that move with one dial."""
 
 from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
-import torch
-from jaxtyping import Float64
 from streamlit.delta_generator import DeltaGenerator
-from torch import Tensor
 
-from app import state, theme
-from app.charts.score import bins
-from app.components.board import Card, Reference, Words, board
+from app import state
+from app.components.board import Scale, board
 from app.services import decisions, resources, samples, table
-from app.services.resources import Answer, Exhibit
+from app.services.report import Settings
+from app.services.resources import Exhibit
 from app.services.samples import Picture
+from app.services.table import Side
+from app.widgets.compare import columns, compared, picked_beside
+from app.widgets.figure import takeaway
 from app.widgets.page import about, busy, header, no_checkpoint, set_title, unfitted
 from app.widgets.pick import picked_checkpoint
-from app.widgets.score import closer, expectation, left_out, listing, nothing_yet
+from app.widgets.score import chosen_scorers, closer, expectation, left_out, listing, nothing_yet, take_home
 from oodcore.errors import OODError
-from oodcore.metrics import auroc
 
 TITLE = "Does it know what it doesn’t know?"
 LEAD = (
@@ -27,7 +26,6 @@ LEAD = (
     "**out-of-distribution score** tells when not to believe it: **the higher, the more unusual**. The dial sets how "
     "many known images you insist on keeping; whatever scores above the line is flagged."
 )
-BESIDE = ("energy", "msp", "knn", "mahalanobis", "vim", "react", "gen")  # listed beside the deciding score
 
 
 def render() -> None:
@@ -38,20 +36,24 @@ def render() -> None:
     if not folders:
         no_checkpoint()
         return
-    places = st.columns([5, 4, 4])
+    places = st.columns([4, 5, 3, 4])
     try:
-        shown = picked_checkpoint(places[0], folders)
-        if shown.panel is None:
-            unfitted(shown)
+        main = picked_checkpoint(places[0], folders)
+        if main.panel is None:
+            unfitted(main)
             return
-        scorer, against = chosen_score(places[1], places[2], shown)
-        pictures = chosen_pictures(shown)
+        exhibits = picked_beside(places[1], folders, main)
+        scorer, against = chosen_score(places[2], places[3], main)
+        exhibits = with_scorer(exhibits, scorer)
+        pictures = chosen_pictures(main)
         if not pictures:
             nothing_yet()
         else:
-            answers = resources.answers(shown, pictures, partial(busy, st.empty()))
-            results(shown, scorer, against, pictures, answers, opened_at or state.keep())
-        about(shown)
+            waiting = partial(busy, st.empty())
+            sides = [Side(name, one, resources.answers(one, pictures, waiting)) for name, one in exhibits.items()]
+            opening: tuple[float, Scale] = (state.keep(), "p" if state.by_p() else "share")
+            results(sides, scorer, against, pictures, opened_at or opening)
+        about(main)
     except OODError as problem:
         st.error(str(problem), icon=":material/error:")
 
@@ -80,6 +82,14 @@ def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) 
     return scorer, against
 
 
+def with_scorer(exhibits: dict[str, Exhibit], scorer: str) -> dict[str, Exhibit]:
+    """Those that can decide with this scorer, and a sentence about the others."""
+    lacking = [name for name, shown in exhibits.items() if scorer not in shown.scorers]
+    if lacking:
+        st.caption(f"Left out, for it has no score '{scorer}': {', '.join(lacking)}.")
+    return {name: shown for name, shown in exhibits.items() if name not in lacking}
+
+
 def chosen_pictures(shown: Exhibit) -> list[Picture]:
     """Sample sets in one click, and the visitor's own files; a sentence for each file that cannot be used."""
     left, right = st.columns([7, 6], gap="medium")
@@ -95,7 +105,7 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
             bind="query-params",
             wrap=True,
         )
-        expectation([groups[name] for name in picked], shown)
+        expectation([groups[name] for name in picked], shown.model.classes)
     with right:
         files = st.file_uploader(
             f"Your own photos – up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
@@ -114,12 +124,11 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
 
 @st.fragment
 def results(
-    shown: Exhibit,
+    sides: Sequence[Side],
     scorer: str,
     against: str | None,
     pictures: Sequence[Picture],
-    answers: Sequence[Answer],
-    opened_at: float,
+    opened_at: tuple[float, Scale],
 ) -> None:
     """Everything that the dial moves. Releasing it runs this part alone, and no network.
 
@@ -127,91 +136,26 @@ def results(
     does not change is not sent again.
     """
     st.session_state["opened_at"] = opened_at
-    dial = resources.settings(shown, shown.key, scorer, against)
-    scores = torch.tensor([answer.scores[scorer] for answer in answers], dtype=torch.float64)
-    chosen = board(
-        cards=cards(
-            shown, scorer, pictures, answers, decisions.kept_from(shown.calibration(scorer), scores, dial.levels)
-        ),
-        reference=reference(shown, scorer, against),
-        words=words(shown, scorer, against),
-        levels=dial.levels,
-        level=decisions.nearest(dial.levels, opened_at),
-        thresholds=dial.thresholds,
-        threshold_words=[theme.number(value) for value in dial.thresholds],
-        alarms=dial.alarms,
-        caught=dial.caught,
-        key="board",
-    )
+    shown = compared(sides, scorer, against, pictures)
+    levels = shown.dials[0].levels
+    with st.container(key="figure-score-histograms", gap=None):
+        chosen = board(shown.board, level=decisions.nearest(levels, opened_at[0]), scale=opened_at[1], key="board")
+        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
+            st.caption("The histograms as", width="content")
+            with st.container(width=120):
+                takeaway("score-histograms", columns(sides, shown.drawn))
     if chosen.acceptance is not None:
         state.remember(chosen.acceptance)
-    acceptance = dial.levels[decisions.nearest(dial.levels, state.keep())]
-    found = table.rows(shown, pictures, answers, acceptance)
+    if chosen.scale is not None:
+        state.reword(by_p=chosen.scale == "p")
+    level = decisions.nearest(levels, state.keep())
+    names = chosen_scorers(sides[0], scorer)
+    found = table.rows(sides, pictures, levels[level], names)
     looked_at = next((row for row in found if row.picture.id == chosen.photo), found[0])
-    names = [scorer, *(name for name in BESIDE if name in shown.scorers and name != scorer)]
-    closer(looked_at, names, shown, acceptance)
-    listing(found, names, shown, acceptance)
-
-
-def cards(
-    shown: Exhibit, scorer: str, pictures: Sequence[Picture], answers: Sequence[Answer], kept_from: Sequence[int]
-) -> list[Card]:
-    """What the board shows of each picture."""
-    found = table.rows(shown, pictures, answers, state.ACCEPTANCE)
-    return [
-        Card(
-            id=row.picture.id,
-            name=row.picture.name,
-            group=row.picture.group,
-            truth=row.picture.truth,
-            original=row.view.original,
-            seen=row.view.seen,
-            small=row.view.small,
-            label=row.label,
-            confidence=row.answer.confidence,
-            score=row.answer.scores[scorer],
-            rank=1 - row.p[scorer],
-            rankWords=f"More unusual than {theme.percent(1 - row.p[scorer])} of known images",
-            scoreWords=theme.number(row.answer.scores[scorer]),
-            pWords=theme.p_value(row.p[scorer]),
-            keptFrom=first,
-        )
-        for row, first in zip(found, kept_from, strict=True)
-    ]
-
-
-def reference(shown: Exhibit, scorer: str, against: str | None) -> Reference:
-    """Both histograms: the calibration images, whose shares the dial sets, and the outliers."""
-    known, outliers = shown.calibration(scorer).scores, shown.against(scorer, against)
-    drawn = bins(known.numpy(), None if outliers is None else outliers.numpy())
-    return Reference(
-        low=float(drawn.edges[0]),
-        high=float(drawn.edges[-1]),
-        edges=drawn.edges.tolist(),
-        id=drawn.id.tolist(),
-        ood=None if drawn.ood is None else drawn.ood.tolist(),
-        idName=f"known images (ID), {len(known):,} for calibration",
-        oodName="" if outliers is None else outliers_in_words(shown, scorer, against or "", outliers),
-    )
-
-
-def outliers_in_words(shown: Exhibit, scorer: str, against: str, outliers: Float64[Tensor, " m"]) -> str:
-    """What the dashed curve is, and how well the score tells it from held-out known images."""
-    apart = theme.percent(auroc(shown.held_out(scorer), outliers))
-    return f"outliers (OOD), {len(outliers):,}: {set_title(against)}. AUROC ↑ {apart}"
-
-
-def words(shown: Exhibit, scorer: str, against: str | None) -> Words:
-    """Sentences around the board."""
-    title = shown.title(scorer)
-    return Words(
-        dial="Drag this dial or the line below. Flagged is whatever lies right of the line.",
-        alarms="of known test images flagged: false alarms",
-        caught="of these outliers flagged: caught" if against else "no reference outliers here",
-        axis=f"{title} score: higher = more out-of-distribution. Each curve is scaled to its own peak. The pictures "
-        "hang below at their scores, round where kept, square where flagged.",
-        alt=f"Histograms of the {title} score for known images and outliers, with the threshold between them.",
-    )
+    closer(looked_at, names, sides, levels[level])
+    listing(found, names, sides, levels[level])
+    outliers = set_title(against) if against else ""
+    take_home(found, sides, shown, Settings(scorer, names, levels[level], level, outliers))
 
 
 render()

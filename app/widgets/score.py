@@ -1,22 +1,34 @@
 """Pieces of the Score page: one picture closely, the table, and what to expect of the pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
+from html import escape
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from app import theme
-from app.charts.score import Standing, class_shares, standings
-from app.services import table
-from app.services.resources import Exhibit
-from app.services.samples import Group
-from app.services.table import Row
-from app.widgets.figure import CONFIG
-from app.widgets.page import plain
+from app import state, theme
+from app.charts import score as charts
+from app.charts.score import Standing
+from app.services import resources, samples, table
+from app.services.memory import Memory
+from app.services.nearest import AMONG, Closest, closest
+from app.services.report import Settings, report
+from app.services.samples import Group, Picture
+from app.services.table import Row, Side
+from app.theme import Palette
+from app.widgets.compare import Compared
+from app.widgets.figure import figure
+from app.widgets.page import busy, plain
+from oodcore.attribution import EnergyMap, smooth
 
-__all__ = ["closer", "expectation", "left_out", "listing", "nothing_yet"]
+__all__ = ["chosen_scorers", "closer", "expectation", "left_out", "listing", "nothing_yet", "take_home"]
 
+USUAL = ("energy", "msp", "knn", "mahalanobis", "vim", "react", "gen")  # listed beside the deciding score at first
 P_VALUE = "How likely a known image is to look at least this unusual. Flagged when at most 1 minus the share kept."
+
+
+_ANSWERS: Memory[tuple[Hashable, ...], go.Figure] = Memory(256)
 
 
 def nothing_yet() -> None:
@@ -34,9 +46,8 @@ def left_out(sentences: Sequence[str], used: int) -> None:
     st.warning(text, icon=":material/broken_image:")
 
 
-def expectation(chosen: Sequence[Group], shown: Exhibit) -> None:
+def expectation(chosen: Sequence[Group], classes: Sequence[str]) -> None:
     """What a good network should do with the sample sets on the board."""
-    classes = shown.model.classes
     some = ", ".join(classes[:10]) + (", …" if len(classes) > 10 else "")
     strange = [group.title.lower() for group in chosen if group.strange]
     sentence = f"This network knows {len(classes)} classes: {plain(some)}."
@@ -45,59 +56,104 @@ def expectation(chosen: Sequence[Group], shown: Exhibit) -> None:
     st.caption(sentence)
 
 
-def closer(row: Row, names: Sequence[str], shown: Exhibit, acceptance: float) -> None:
-    """One picture: what it is, what the network answers, and where every chosen score puts it."""
+def chosen_scorers(side: Side, scorer: str) -> list[str]:
+    """Heading of the close look, and the scores that are listed: the deciding one first."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.subheader("Look closer", anchor=False, width="content")
+        with st.popover("Scores to list", icon=":material/checklist:"):
+            also = st.pills(
+                "Beside the one that decides; all come from the same forward pass",
+                side.shown.scorers,
+                selection_mode="multi",
+                default=[name for name in USUAL if name in side.shown.scorers],
+                format_func=side.shown.title,
+                key=state.ALSO,
+                bind="query-params",
+                wrap=True,
+            )
+    return [scorer, *(name for name in also if name != scorer)]
+
+
+def closer(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance: float) -> None:
+    """One picture: what it is, what the networks answer, how unusual every chosen score finds it, and why."""
     colours = theme.palette(st.context.theme.type)
-    st.subheader("Look closer", anchor=False)
     with st.container(border=True):
         left, middle, right = st.columns([3, 4, 5], gap="large")
         with left:
             _pair(row)
+            if len(sides) > 1:
+                st.html(_verdicts(row, names[0], sides, colours))
         with middle:
-            st.markdown("**What it answers** – softmax shares")
-            figure = class_shares(shown.model.classes, row.answer.shares.tolist(), colours)
-            alt = f"The network answers {row.label} with {theme.percent(row.answer.confidence)}."
-            st.plotly_chart(figure, key="shares", config=CONFIG, alt=alt)
+            _answers(row, sides, colours)
         with right:
-            st.markdown("**How unusual it is** – share of known images below")
-            standing = [Standing(shown.title(name), 1 - row.p[name], row.flagged[name]) for name in names]
-            flagged = [one.title for one in standing if one.flagged]
-            alt = f"Flagged by {len(flagged)} of {len(standing)} scores: {', '.join(flagged) or 'none'}."
-            st.plotly_chart(standings(standing, acceptance, colours), key="standings", config=CONFIG, alt=alt)
-            st.caption(f"◆ flagged, ● kept. The line is your setting, {theme.percent(acceptance)}.")
+            _standings(row, names, sides, acceptance, colours)
+        _neighbours(row, sides, colours)
+        _why(row, sides, colours)
 
 
-def listing(found: Sequence[Row], names: Sequence[str], shown: Exhibit, acceptance: float) -> None:
-    """All pictures as a table, most unusual first, and as a file."""
-    scorer = names[0]
-    title, button = st.columns([3, 1], vertical_alignment="bottom")
-    title.subheader("Every picture, every score", anchor=False)
-    threshold = shown.calibration(scorer).threshold(acceptance)
-    button.download_button(
-        "Download CSV",
-        data=partial(table.export, found, scorer, acceptance, threshold),
-        file_name=f"{shown.name.rpartition('/')[2]}-{scorer}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-        help="All scores and p-values of every picture, not only the columns shown.",
-    )
-    ordered = sorted(found, key=lambda row: -row.answer.scores[scorer])
+def listing(found: Sequence[Row], names: Sequence[str], sides: Sequence[Side], acceptance: float) -> None:
+    """All pictures as a table, the most unusual first."""
+    scorer, shown = names[0], sides[0].shown
+    st.subheader("Every picture, every score", anchor=False)
     st.dataframe(
-        table.shown_columns(ordered, scorer, names),
+        table.shown_columns(ordered(found, scorer), [side.name for side in sides], scorer, names),
         hide_index=True,
         row_height=44,
         height="content",
         column_config={
             "Seen": st.column_config.ImageColumn("Seen", width=60),
             "Confidence": st.column_config.ProgressColumn("Confidence", format="percent", min_value=0, max_value=1),
+            "Differ": st.column_config.CheckboxColumn("Differ", help="The decision depends on the checkpoint."),
             "p-value": st.column_config.NumberColumn("p-value", format="%.4f", help=P_VALUE),
             **{name: st.column_config.NumberColumn(name, format="%.3f", help=shown.title(name)) for name in names},
         },
-        alt="Every picture with its answer, decision, p-value and scores.",
+        alt="Every picture with its answer, decisions, p-value and scores.",
     )
     st.caption(shown.calibration(scorer).guarantee(acceptance))
+
+
+def take_home(found: Sequence[Row], sides: Sequence[Side], shown: Compared, settings: Settings) -> None:
+    """The table and a report as files; both are made when they are asked for."""
+    thresholds = [dial.thresholds[settings.level] for dial in shown.dials]
+    pictures = [row.picture for row in found]
+    name = f"{sides[0].shown.name.rpartition('/')[2]}-{settings.scorer}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download CSV",
+            data=lambda: table.export(
+                table.rows(sides, pictures, settings.acceptance),
+                sides,
+                settings.scorer,
+                settings.acceptance,
+                thresholds,
+            ),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="All scores and p-values of every picture under every checkpoint, not only the columns shown.",
+        )
+        st.download_button(
+            "Download report",
+            data=lambda: report(
+                ordered(found, settings.scorer),
+                sides,
+                shown.dials,
+                [charts.curve(one, threshold) for one, threshold in zip(shown.drawn, thresholds, strict=True)],
+                settings,
+                theme.number,
+            ),
+            file_name=f"{name}.html",
+            mime="text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            help="One HTML file that needs nothing else: pictures, settings, thresholds, decisions and curves.",
+        )
+
+
+def ordered(found: Sequence[Row], scorer: str) -> list[Row]:
+    """The most unusual first, for the main checkpoint."""
+    return sorted(found, key=lambda row: -row.main.answer.scores[scorer])
 
 
 def _pair(row: Row) -> None:
@@ -110,3 +166,150 @@ def _pair(row: Row) -> None:
     original, seen = st.columns(2, gap="small")
     original.image(row.view.original, caption="the picture", alt=row.picture.name, width="stretch")
     seen.image(row.view.seen, caption=words, alt=f"{row.picture.name}, {words}", width="stretch")
+
+
+def _verdicts(row: Row, scorer: str, sides: Sequence[Side], colours: Palette) -> str:
+    """Decision, score and p-value of every checkpoint as a small table."""
+    lines = []
+    for turn, (side, verdict) in enumerate(zip(sides, row.verdicts, strict=True), start=1):
+        word, look = (
+            ("flagged", f"background:{colours.ood};transform:rotate(45deg) scale(.86)")
+            if verdict.flagged[scorer]
+            else ("kept", f"background:{colours.id};border-radius:50%")
+        )
+        cells = [
+            f"<span role='img' aria-label='{word}' style='display:inline-block;width:10px;height:10px;{look}'></span>",
+            f"{turn} {escape(side.name)}",
+            f"<code>{theme.number(verdict.answer.scores[scorer])}</code>",
+            f"<code>{theme.p_value(verdict.p[scorer])}</code>",
+        ]
+        lines.append("<tr>" + "".join(f"<td style='padding:3px 10px 3px 0'>{cell}</td>" for cell in cells) + "</tr>")
+    return f"<table style='border-collapse:collapse;font-size:14px;white-space:nowrap'>{''.join(lines)}</table>"
+
+
+def _answers(row: Row, sides: Sequence[Side], colours: Palette) -> None:
+    st.markdown("**What it answers** – softmax shares")
+    shares = {side.name: verdict.answer.shares.tolist() for side, verdict in zip(sides, row.verdicts, strict=True)}
+    classes = sides[0].shown.model.classes
+    key = (tuple((side.name, side.shown.key) for side in sides), row.picture.id, colours)
+    drawn = _ANSWERS.find(
+        key,
+        lambda: (
+            charts.answers(classes, list(shares.values()), list(shares), colours)
+            if len(sides) > 1
+            else charts.class_shares(classes, shares[sides[0].name], colours)
+        ),
+    )
+    said = [f"{verdict.label} with {theme.percent(verdict.answer.confidence)}" for verdict in row.verdicts]
+    by = said if len(sides) == 1 else [f"{name}, {words}" for name, words in zip(shares, said, strict=True)]
+    figure(drawn, {"class": classes, **shares}, name="answers", alt=f"The network answers {'; '.join(by)}.")
+
+
+def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance: float, colours: Palette) -> None:
+    st.markdown("**How unusual it is** – share of known images below")
+    standing = [
+        Standing(side.shown.title(name), 1 - verdict.p[name], verdict.flagged[name], side.name)
+        for name in names
+        for side, verdict in zip(sides, row.verdicts, strict=True)
+        if name in verdict.p
+    ]
+    flagged = [f"{one.title} of {one.side}" if len(sides) > 1 else one.title for one in standing if one.flagged]
+    alt = f"Flagged by {len(flagged)} of {len(standing)} scores: {', '.join(flagged) or 'none'}."
+    columns: Mapping[str, Sequence[object]] = {
+        "checkpoint": [one.side for one in standing],
+        "score": [one.title for one in standing],
+        "share_of_known_images_below": [one.rank for one in standing],
+        "decision": ["flagged" if one.flagged else "kept" for one in standing],
+    }
+    figure(charts.standings(standing, acceptance, colours), columns, name="standings", alt=alt)
+    st.caption(
+        f"◆ flagged, ● kept. The line is your setting, {theme.percent(acceptance)}: p ≤ {1 - acceptance:.3f} lies "
+        "right of it."
+    )
+
+
+def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
+    """The closest known pictures under every checkpoint."""
+    found = [
+        (side.name, closest(side.shown, verdict.answer)) for side, verdict in zip(sides, row.verdicts, strict=True)
+    ]
+    lines = [_near(name if len(sides) > 1 else "", one, colours) for name, one in found if one is not None]
+    if lines:
+        st.markdown("**What it is close to** – nearest known pictures in feature space, the layer before the answer")
+        st.html(f"<div style='display:grid;gap:14px'>{''.join(lines)}</div>")
+
+
+def _near(name: str, found: Closest, colours: Palette) -> str:
+    counts = ", ".join(f"{escape(label)} {count}" for label, count in found.classes[:4])
+    title = f"<b>{escape(name)}</b> " if name else ""
+    head = f"<div style='flex:0 0 200px;font-size:14px'>{title}<span style='color:{colours.mute}'>of its {AMONG} nearest: </span>{counts}</div>"  # noqa: E501
+    cells = []
+    for near in found.pictures:
+        words = f"{escape(near.label)}<br><code style='font-size:12px'>{near.distance:.3f}</code>"
+        drawn = (
+            ""
+            if near.seen is None
+            else (
+                f"<img src='{near.seen}' alt='{escape(near.label)}' style='width:56px;height:56px;border-radius:5px;"
+                "image-rendering:pixelated;display:block'>"
+            )
+        )
+        cells.append(
+            f"<div style='width:64px;font-size:12px;line-height:1.35;color:{colours.mute}'>{drawn}{words}</div>"
+        )
+    return f"<div style='display:flex;flex-wrap:wrap;gap:8px 12px;align-items:start'>{head}{''.join(cells)}</div>"
+
+
+def _why(row: Row, sides: Sequence[Side], colours: Palette) -> None:
+    """Maps of what raises and lowers the energy; the networks run for them only when they are asked for."""
+    asked = st.toggle(
+        "Energy map: what in the picture raises or lowers the energy",
+        key=state.MAP,
+        bind="query-params",
+        help="Takes a moment: the network looks at 32 pictures between a plain one and this one.",
+    )
+    if not asked:
+        return
+    place = st.empty()
+    with st.spinner("Following the energy …"):
+        maps = [resources.explained(side.shown, row.picture, partial(busy, place)) for side in sides]
+    blurred = [one._replace(values=smooth(one.values)) for one in maps]
+    end = charts.ends([one.values.numpy() for one in blurred])
+    with st.container(horizontal=True, gap="large"):
+        for turn, (side, found) in enumerate(zip(sides, blurred, strict=True), start=1):
+            with st.container(width=220, gap="small"):
+                st.markdown(f"**{plain(side.name)}**" if len(sides) > 1 else "**Energy map**")
+                grey = samples.as_grey(_view(row.picture, side).pixels)
+                drawn = charts.attribution(found.values.numpy(), grey, end, colours)
+                figure(drawn, _pixels(found), name=f"energy-map-{turn}", alt=_sum(side.name, found))
+                st.caption(_sum("", found))
+    st.markdown(
+        ":small[Integrated gradients (Sundararajan et al., 2017): every pixel's part in the step from a plain picture "
+        "of the same mean colour to this one. :blue[**Blue lowers the energy**], more like what it knows; "
+        ":orange[**orange raises it**], more unusual. One scale for all maps, blurred a little.]"
+    )
+
+
+def _view(picture: Picture, side: Side) -> samples.Prepared:
+    """The picture as this checkpoint sees it."""
+    view = samples.prepared(picture, side.shown.model.transform)
+    assert isinstance(view, samples.Prepared)  # noqa: S101  only pictures that could be read are on the board
+    return view
+
+
+def _pixels(found: EnergyMap) -> Mapping[str, Sequence[object]]:
+    high, wide = found.values.shape
+    return {
+        "row": [row for row in range(high) for _ in range(wide)],
+        "column": list(range(wide)) * high,
+        "attribution": [f"{value:.5g}" for value in found.values.flatten().tolist()],
+    }
+
+
+def _sum(name: str, found: EnergyMap) -> str:
+    """The sums that the map shows, in words."""
+    who = f"{name}: " if name else ""
+    return (
+        f"{who}energy {theme.number(found.energy)}; the plain picture has {theme.number(found.start)}. Blue parts "
+        f"{theme.number(found.lowered)}, orange +{theme.number(found.raised)}."
+    )

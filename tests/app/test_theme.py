@@ -24,7 +24,7 @@ def test_charts_and_pages_share_their_colours(scheme: str) -> None:
     page, chart = CONFIG["theme"][scheme], theme.palette(scheme)
     assert (chart.id, chart.ood) == (page["blueColor"], page["orangeColor"])
     assert page["chartCategoricalColors"][:2] == [chart.id, chart.ood]
-    assert (chart.text, chart.line) == (page["textColor"], page["borderColor"])
+    assert (chart.text, chart.line, chart.page) == (page["textColor"], page["borderColor"], page["backgroundColor"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.services.decisions import GRID, dial, kept_from, nearest
+from app.services.decisions import GRID, common, dial, differ, kept_from, nearest
 from oodcore.thresholds import Calibration
 
 CALIBRATION = Calibration(torch.arange(1, 1001, dtype=torch.float64))
@@ -22,12 +22,32 @@ def test_shares_at_each_setting_are_counted_decisions() -> None:
     assert found.thresholds[at] == CALIBRATION.threshold(0.95) == 951
     assert found.alarms[at] == 0.5
     assert set(found.caught or ()) == {1.0}
+    assert found.apart == 1.0
 
 
 def test_a_small_calibration_split_shortens_the_dial_instead_of_failing() -> None:
     found = dial(Calibration(torch.arange(19, dtype=torch.float64)), torch.zeros(1, dtype=torch.float64), None)
     assert found.levels[-1] == 0.95
     assert found.caught is None
+    assert found.apart is None
+
+
+def test_one_dial_has_the_settings_that_all_checkpoints_have() -> None:
+    known, outliers = torch.zeros(3, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    short = dial(Calibration(torch.arange(19, dtype=torch.float64)), known, None)
+    long = dial(CALIBRATION, known, outliers)
+    one, other = common([long, short])
+    assert one.levels == other.levels == short.levels
+    assert one.thresholds == long.thresholds[: len(short.levels)]
+    assert len(one.alarms) == len(one.caught or ()) == len(short.levels)
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [([True], False), ([True, True], False), ([False, False, True], True), ([True, False, False], True)],
+)
+def test_decisions_differ_where_any_checkpoint_differs(flags: list[bool], found: bool) -> None:
+    assert differ(flags) is found
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,9 +1,11 @@
+import base64
 import io
 from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from app.services import samples
@@ -95,6 +97,16 @@ def test_the_thumbnail_is_the_centre_square_and_small() -> None:
     assert made.pixels[0].float().mean() > 250
     assert not made.small
     assert len(made.original) < 20_000
+
+
+def test_a_picture_without_colour_is_pale_and_large() -> None:
+    pixels = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    pixels[0, :4] = 255
+    found = Image.open(io.BytesIO(base64.b64decode(samples.as_grey(pixels).partition(",")[2]))).convert("RGB")
+    assert found.size == (192, 192)
+    top, bottom = found.getpixel((96, 10)), found.getpixel((96, 180))
+    assert len(set(top)) == 1
+    assert 255 > top[0] > bottom[0] > 90
 
 
 def test_samples_know_whether_the_network_was_trained_on_them() -> None:

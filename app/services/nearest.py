@@ -1,0 +1,97 @@
+"""Which known pictures lie closest to one of the board in a network's feature space, and what they look like.
+
+Distances are those of directions, from 0 to 2, as the score KNN measures them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from app.services.memory import Memory
+from app.services.resources import Answer, Exhibit
+from app.services.samples import as_seen
+from oodcore.data import ImageSet
+from oodcore.data.procedural import SETS
+from oodcore.errors import DataError
+from oodcore.evaluate.pictures import reference_images, require_same
+from oodcore.maps import measured, neighbours
+
+__all__ = ["AMONG", "Closest", "Near", "closest"]
+
+AMONG = 20
+"""Neighbours whose classes are counted."""
+DRAWN = 8  # of them with a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """One known picture; `seen` is a data URI, or None where its set cannot be drawn again."""
+
+    label: str
+    distance: float
+    seen: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closest:
+    """The neighbours of one picture.
+
+    Args:
+        classes: Class and how many of the `AMONG` closest are of it, the most frequent first.
+        pictures: The very closest, the closest first.
+    """
+
+    classes: Sequence[tuple[str, int]]
+    pictures: Sequence[Near]
+
+
+def closest(shown: Exhibit, answer: Answer) -> Closest | None:
+    """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
+    if shown.known is None:
+        return None
+    bank, names = shown.reference[shown.known], shown.model.classes
+    own, known = measured(answer.features[None], "cosine"), measured(bank.outputs.features, "cosine")
+    (rows,), (distances,) = neighbours(own, known, AMONG)
+    images = _pictures(shown, shown.known)
+    return Closest(
+        Counter(names[label] for label in bank.labels[rows].tolist()).most_common(),
+        [
+            Near(
+                names[int(bank.labels[row])],
+                distance,
+                None if images is None else _uri(images, shown.measured[shown.known], row),
+            )
+            for row, distance in zip(rows.tolist()[:DRAWN], distances.tolist(), strict=False)
+        ],
+    )
+
+
+_DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
+_SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
+_SEEN: Memory[tuple[str, int, int], str] = Memory(1024)
+_ONE_AT_A_TIME = Lock()
+
+
+def _pictures(shown: Exhibit, name: str) -> ImageSet | None:
+    """The pictures of the kept rows, for a set that is drawn by code; None for others."""
+    if name not in SETS:
+        return None
+    total = shown.measured[name]
+    with _ONE_AT_A_TIME:  # drawing takes most of a second
+        images = _DRAWN.find((name, total), lambda: reference_images(name, total))
+        (same,) = _SAME.find((shown.key, name), lambda: (_same(shown, name, images),))
+    return images if same else None
+
+
+def _same(shown: Exhibit, name: str, images: ImageSet) -> bool:
+    """Whether the network gives the numbers that the reference keeps for these pictures."""
+    try:
+        require_same(shown.model, images, shown.reference[name])
+    except DataError:
+        return False
+    return True
+
+
+def _uri(images: ImageSet, total: int, row: int) -> str:
+    return _SEEN.find((images.name, total, row), lambda: as_seen(images[row].image))
