@@ -23,3 +23,4 @@ class ShipData(BuildHookInterface):  # type: ignore[type-arg]
         results = Path(self.root) / RESULTS
         for path in results.glob("*/[!.]*.parquet"):
             build_data["force_include"][str(path)] = f"{THERE_TOO}/{path.relative_to(results).as_posix()}"
+        build_data["force_include"][str(results / "imbalance.csv")] = f"{THERE_TOO}/imbalance.csv"  # a lesson shows it

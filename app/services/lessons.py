@@ -248,7 +248,12 @@ def filled(text: str, scene: Scene, place: Place) -> str:
     Raises:
         DataError: no such fact, dial or value.
     """
-    return FACT.sub(lambda found: _number_in(found[1], scene, place), text)
+    return _tied(FACT.sub(lambda found: _number_in(found[1], scene, place), text))
+
+
+def _tied(text: str) -> str:
+    """A number keeps its percent sign on its line."""
+    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)
 
 
 def _number_in(words: str, scene: Scene, place: Place) -> str:
@@ -347,7 +352,7 @@ class _Keys:
         value = self._get(key, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise self.wrong(key, f"must be text; got {value!r}")
-        return value.strip()
+        return _tied(value.strip())
 
     def whole(self, key: str, default: int) -> int:
         value = self._get(key, default)

@@ -67,8 +67,9 @@ def top(lesson: Lesson, number: int, of: int, presenting: bool) -> None:
             args=(not presenting,),
             help="Larger type and nothing around it. Page Up and Page Down, and a remote, go through the steps.",
         )
-    st.html(f'<p class="eyebrow">Lesson {number} of {of}</p>')
-    st.title(lesson.title, anchor=False)
+    with st.container(key="learn-heading", gap=None):
+        st.html(f'<p class="eyebrow">Lesson {number} of {of}</p>')
+        st.title(lesson.title, anchor=False)
 
 
 def steps(lesson: Lesson, now: int) -> None:

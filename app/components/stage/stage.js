@@ -53,7 +53,7 @@ function look(table, at) {
 const isNumeric = (dial) => dial.values.every((value) => typeof value === "number") && dial.values.length > 2;
 
 function slider(stage, dial) {
-  const box = element("div", "dial"), head = element("div", "name"), label = element("label", "", dial.label), shown = element("output");
+  const box = element("div", "dial"), head = element("div", "head"), label = element("label", "", dial.label), shown = element("output");
   const input = Object.assign(element("input"), { type: "range", min: 0, max: dial.values.length - 1, step: 1, id: `dial-${dial.name}` });
   label.htmlFor = input.id;
   shown.htmlFor = input.id;
@@ -140,6 +140,7 @@ const draw = { histogram, bars, lines, points };
 
 function lay(stage) {
   const { data, parts, root } = stage;
+  if (!root.clientWidth) return; // on its way out of the page
   stage.width = root.clientWidth;
   const font = parseFloat(getComputedStyle(root).fontSize);
   stage.drawn = data.views.map((view) => {
@@ -168,7 +169,7 @@ function show(stage) {
     if (fact.better) shown.lastChild.title = fact.better === "up" ? "higher is better" : "lower is better";
   });
   const chosen = data.pictures[at.picture], words = element("p", "chosen");
-  if (chosen) words.append("With ", element("b", "", chosen.name), `, a ${chosen.group}:`);
+  if (chosen) words.append(data.numbers.length ? "With " : "Example picture: ", element("b", "", chosen.name), `, ${/^[aeiou]/.test(chosen.group) ? "an" : "a"} ${chosen.group}${data.numbers.length ? ":" : ""}`);
   stage.parts.sums.replaceChildren(...(chosen ? [words] : []), ...data.numbers.map((table) => written(look(table, at))));
 }
 
@@ -215,15 +216,15 @@ function histogram(view, svg, width, font) {
   const top = heading(svg, view.title, view.sets.toReversed().map((set) => [set.name, set.kind, "line"]), width, font) + 1.4 * font;
   const high = Math.round(Math.min(190, 0.36 * width)), base = top + high;
   const lines = wrap(view.axis, width, font);
-  const bottom = base + 1.5 * font + (view.picture ? 1.1 * font : 0);
+  const bottom = base + 1.5 * font + (view.picture ? 1.3 * font : 0);
   size(svg, width, bottom + (0.4 + 1.25 * lines.length) * font, view);
   const shades = view.marks.filter((mark) => mark.shade).map((mark) => [mark, node("rect", { class: "shade", y: top, height: high })]);
   const areas = view.sets.map((set) => [set, node("path", { class: `area ${set.kind}` })]);
-  const marks = view.marks.map((mark, i) => [mark, node("line", { class: "mark", y1: top - 4, y2: base }), text(mark.name, { class: "chip", y: top - 0.5 * font + (i % 2) * 1.3 * font })]);
+  const marks = view.marks.map((mark, i) => [mark, node("line", { class: "mark", y1: top - 4, y2: base }), text(mark.name, { class: "chip", y: top - 0.6 * font, "text-anchor": view.marks.length < 2 ? "middle" : i ? "start" : "end" })]);
   const ticksAt = node("g", {}), me = view.picture && node("path", { class: "spot", d: `M0 ${base + 3}l6 11h-12Z` });
   svg.append(...shades.map(([, part]) => part), ...areas.map(([, part]) => part), node("line", { class: "axis", x1: 0, x2: width, y1: base, y2: base }), ticksAt);
   marks.forEach(([, line, chip]) => svg.append(line, chip));
-  const mine = me && text("this picture", { class: "words", y: base + 1.4 * font + 10 });
+  const mine = me && text("this picture", { class: "words", y: base + 2.45 * font });
   if (me) svg.append(me, mine);
   lines.forEach((words, i) => svg.append(text(words, { class: "words", x: 0, y: bottom + (1 + 1.25 * i) * font })));
   return (at) => {
@@ -234,9 +235,10 @@ function histogram(view, svg, width, font) {
       set(part, mark.shade === "right" ? { x: cut, width: width - cut } : { x: 0, width: cut });
     }
     for (const [mark, line, chip] of marks) {
-      const cut = x(look(mark.at, at)), half = 0.27 * font * mark.name.length * 0.8;
+      const cut = x(look(mark.at, at)), long = chip.getComputedTextLength(), side = chip.getAttribute("text-anchor");
+      const place = { middle: Math.min(width - long / 2, Math.max(long / 2, cut)), end: Math.max(long, cut - 5), start: Math.min(width - long, cut + 5) };
       set(line, { x1: cut, x2: cut });
-      set(chip, { x: Math.min(width - half, Math.max(half, cut)), "text-anchor": "middle" });
+      set(chip, { x: place[side] });
     }
     ticksAt.replaceChildren(...ticks(low, top_, width).map((tick) => text(minus(String(Number(tick.toPrecision(6)))), { class: "tick", x: x(tick), y: base + 1.3 * font, "text-anchor": x(tick) < 12 ? "start" : x(tick) > width - 12 ? "end" : "middle" })));
     if (me) {
@@ -337,7 +339,7 @@ function size(svg, width, height, view) {
 }
 
 function ticks(low, high, width) {
-  const rough = (high - low) / Math.max(3, width / 110), power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / Math.max(4, width / 110), power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((value) => value >= rough), first = Math.ceil(low / step);
   return Array.from({ length: Math.max(0, Math.floor(high / step) - first + 1) }, (_, i) => (first + i) * step);
 }

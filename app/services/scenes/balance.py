@@ -7,7 +7,7 @@ from statistics import fmean
 
 import torch
 
-import app
+import oodcore
 from app.services.scenes.cast import Cast
 from app.services.scenes.frames import Bars, Curve, Dial, Fact, Lines, Scene, Table, over
 from app.services.scenes.words import number
@@ -30,17 +30,17 @@ Columns = Mapping[Cell, Mapping[str, float]]
 
 
 def results() -> Path:
-    """The measured table: beside the lessons in a wheel, among the results in a working copy.
+    """The measured table: among the results of a working copy, or inside the package of a wheel.
 
     Raises:
         DataError: it is in neither place.
     """
-    package = Path(app.__file__).parent
-    places = (package / "lessons" / TABLE, package.parent / "docs" / "results" / TABLE)
+    package = Path(oodcore.__file__).parent
+    places = (package.parent / "docs" / "results" / TABLE, package / "_results" / TABLE)
     for place in places:
         if place.is_file():
             return place
-    raise DataError(f"The lesson on balance reads '{places[1]}', which is missing. Get it again from the project.")
+    raise DataError(f"The lesson on balance reads '{places[0]}', which is missing. Get it again from the project.")
 
 
 def measured(path: Path) -> dict[Cell, dict[str, float]]:

@@ -63,7 +63,7 @@ def scene(cast: Cast) -> Scene:
                 "This picture’s distance to every centre",
                 cast.classes,
                 0.0,
-                4.0,
+                float(gaps.max()),
                 "number",
                 over("picture", values=gaps),
                 colour="plain",

@@ -97,7 +97,7 @@ def scene(cast: Cast) -> Scene:
             "confidence": Fact(
                 "AUROC of the confidence alone", over("network", "against", values=confidence), better="up"
             ),
-            "energy": Fact("this picture's energy", mine, "number"),
+            "energy": Fact("this picture’s energy", mine, "number"),
             "flagged": Fact("this picture", over("network", "temperature", "picture", values=flagged), "decision"),
         },
         numbers={"energy": over("picture", "network", "temperature", values=_formulas(cast, pictures))},

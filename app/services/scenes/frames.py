@@ -345,7 +345,7 @@ class Scene:
             "dials": [_written(self.dials[name], still) | {"start": place[name]} for name in show.dials],
             "pictures": [_written(card, still) for card in self.pictures] if PICTURE in turned else [],
             "picture": place[PICTURE],
-            "views": [_written(self.views[name], still) | {"name": name} for name in show.views],
+            "views": [_written(self.views[name], still) for name in show.views],
             "facts": [_written(self.facts[name], still) for name in show.facts],
             "numbers": [_written(self.numbers[name], still) for name in show.numbers],
         }

@@ -159,7 +159,7 @@ def test_texts_carry_the_numbers_of_the_stage() -> None:
     scene = open_scene("energy")
     place = scene.place({"network": "fine-tuned"})
     value = scene.value("fpr95", scene.place({"network": "fine-tuned", "temperature": 10}))
-    assert lessons.filled("a [[fpr95 | temperature=10]] b", scene, place) == f"a {100 * value:.1f} % b"
+    assert lessons.filled("a [[fpr95 | temperature=10]] b", scene, place) == f"a {100 * value:.1f}\N{NO-BREAK SPACE}% b"
     assert lessons.filled("[[flagged]]", scene, place) in ("kept", "flagged")
 
 

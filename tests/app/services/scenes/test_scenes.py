@@ -10,9 +10,12 @@ import pytest
 from app.services import scenes
 from app.services.scenes import balance
 from app.services.scenes.cast import ALIKE, FAR, KNOWN, NEAR, ROLES, Cast
-from app.services.scenes.frames import PICTURE, Scene
+from app.services.scenes.frames import PICTURE, Scene, Show
 from oodcore import checkpoint
 from oodcore.checkpoint import load_prior, load_reference
+from oodcore.data import jigsaw
+from oodcore.errors import DataError
+from oodcore.models.collect import outputs_of
 
 
 @cache
@@ -197,9 +200,6 @@ def test_norms_of_blocks(network: str, role: str, block: int, against: str, name
 
 
 def test_the_shuffled_tiles_are_those_of_the_picture() -> None:
-    from oodcore.data import jigsaw
-    from oodcore.models.collect import outputs_of
-
     actor, index = cast().actor("before"), 2
     pixels = cast()._views[index].pixels
     whole, cut = (
@@ -217,8 +217,6 @@ def test_a_scene_is_small_and_whole(name: str) -> None:
         assert 0 <= dial.start < len(dial.values)
     for fact in found.facts.values():
         assert np.isfinite(fact.table.values.astype(float)).all()
-    from app.services.scenes.frames import Show
-
     whole = found.stage(
         Show(tuple(found.dials), tuple(found.views), tuple(found.facts), tuple(found.numbers)), found.place({})
     )
@@ -226,8 +224,6 @@ def test_a_scene_is_small_and_whole(name: str) -> None:
 
 
 def test_a_stage_that_stands_still_is_the_part_of_the_whole() -> None:
-    from app.services.scenes.frames import Show
-
     found = scene("energy")
     place = found.place({"network": "fine-tuned", "temperature": 4})
     part = found.stage(Show(("temperature",), ("histogram",), ("auroc",)), place)
@@ -238,8 +234,6 @@ def test_a_stage_that_stands_still_is_the_part_of_the_whole() -> None:
 
 
 def test_values_between_positions_go_to_the_nearest_and_beyond_are_told() -> None:
-    from oodcore.errors import DataError
-
     dial = scene("energy").dials["temperature"]
     assert dial.values[dial.find(9.4)] == 10
     assert dial.values[dial.find("0.5")] == 0.5
@@ -248,3 +242,9 @@ def test_values_between_positions_go_to_the_nearest_and_beyond_are_told() -> Non
             dial.find(wrong)
     with pytest.raises(DataError, match="fine-tuned"):
         scene("energy").dials["network"].find("fine-tune")
+
+
+def test_a_table_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balance, "TABLE", "nothing.csv")
+    with pytest.raises(DataError, match=r"nothing\.csv', which is missing"):
+        balance.results()
