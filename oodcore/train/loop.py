@@ -145,14 +145,14 @@ class Training:
     @property
     def result(self) -> Network:
         """What is validated and kept: the averaged network where there is one."""
-        return self.model if self.averaged is None else self.averaged.module["model"]  # type: ignore[return-value,index]
+        return self.model if self.averaged is None else self.averaged.module["model"]  # type: ignore[index]
 
     @property
     def resulting_objective(self) -> Objective:
         """The objective that belongs to `result`: averaged with it, where it has weights of its own."""
         if self.averaged is None or "objective" not in self._learned:
             return self.objective
-        return self.averaged.module["objective"]  # type: ignore[return-value,index]
+        return self.averaged.module["objective"]  # type: ignore[index]
 
     def __iter__(self) -> Iterator[Step]:
         """Yield after every update. The body may evaluate the model: every step sets training mode again.
