@@ -67,6 +67,24 @@ def cell() -> list[str]:
     return parts if len(parts) == 3 else []
 
 
+def linked(key: str, options: Sequence[str], usual: str) -> str:
+    """Give the widget with this key what it shows: the visitor's choice, else the link's, else the usual.
+
+    For choices whose options have other words on the page than in links: Streamlit's own binding writes the words.
+    """
+    value = st.session_state.get(key, st.query_params.get(key))
+    st.session_state[key] = value if value in options else usual
+    return str(st.session_state[key])
+
+
+def link(key: str, value: str, usual: str) -> None:
+    """Write a choice into the link; the usual one is left out of it."""
+    if value == usual:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
+
+
 def open_cell(id_: str) -> None:
     """Write a cell into the link."""
     st.query_params[CELL] = id_
@@ -151,3 +169,29 @@ def paint(colour: str) -> None:
 
 
 LOSS, PRESET, RUN = "loss", "setting", "run"
+
+
+def follow(key: str, known: Sequence[str], default: str | None, *, widget: str) -> None:
+    """Before a widget is drawn: give it what the link says, where that is new; the default where it has nothing valid.
+
+    For choices whose labels are not what a link should carry: a bound widget writes its labels.
+    """
+    wanted, before = st.query_params.get(key), st.session_state.get(_seen(widget))
+    current = st.session_state.get(widget)
+    if widget not in st.session_state or (current is not None and current not in known) or wanted != before:
+        st.session_state[widget] = wanted if wanted in known else default
+    st.session_state[_seen(widget)] = wanted
+
+
+def lead(key: str, value: str | None, default: str | None, *, widget: str) -> None:
+    """After it was drawn: write its value into the link; the default is left out of it."""
+    if value is None or value == default:
+        st.query_params.pop(key, None)
+        value = None
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
+    st.session_state[_seen(widget)] = value
+
+
+def _seen(widget: str) -> str:
+    return f"{widget} in the link"

@@ -16,6 +16,7 @@ from app.services.table import Side
 from app.widgets.compare import columns, compared, picked_beside
 from app.widgets.figure import takeaway
 from app.widgets.page import about, busy, header, no_checkpoint, set_title, unfitted
+from app.widgets.photos import remember
 from app.widgets.pick import picked_checkpoint
 from app.widgets.score import chosen_scorers, closer, expectation, left_out, listing, nothing_yet, take_home
 from oodcore.errors import OODError
@@ -118,6 +119,7 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
     hashes = st.session_state.setdefault("hashes", {})
     own, sentences = samples.from_files(files, hashes)
     good, broken = samples.prepare(own, shown.model.transform)
+    remember(good)
     left_out([*sentences, *broken], len(good))
     return [*good, *(picture for name in picked for picture in groups[name].pictures())]
 

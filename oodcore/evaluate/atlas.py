@@ -4,15 +4,19 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from jaxtyping import Float
+from torch import Tensor
+
 from oodcore.checkpoint import file_of, folder_of, load_reference, read_card
 from oodcore.checkpoint.card import Card
 from oodcore.checkpoint.layout import LAYOUT, REFERENCE
 from oodcore.data.archives import file_digest
 from oodcore.errors import CheckpointError
 from oodcore.functional import Distance
-from oodcore.maps import Cloud, Layout, Settings, Space, clouds, lay_out, mapped_rows, read_layout
+from oodcore.maps import Cloud, Layout, Settings, Space, clouds, lay_out, mapped_rows, measured, read_layout
+from oodcore.models import Network
 
-__all__ = ["distance_of", "load_layout", "making_layout", "reference_digest", "spaces_of"]
+__all__ = ["distance_of", "in_space", "load_layout", "making_layout", "reference_digest", "spaces_of"]
 
 
 def distance_of(card: Card | None) -> Distance:
@@ -70,6 +74,20 @@ def load_layout(folder: Path | str) -> Layout | None:
     file = file_of(folder, LAYOUT)
     layout = None if file is None else read_layout(file)
     return layout if layout is not None and layout.reference == reference_digest(folder) else None
+
+
+def in_space(model: Network, features: Float[Tensor, "n d"], space: Space) -> Float[Tensor, "n m"]:
+    """Features of new images as rows of one of the network's spaces.
+
+    Raises:
+        CheckpointError: the network has no embeddings.
+    """
+    if space == "features":
+        return features.float()
+    embedded = model.embed(features.float())
+    if embedded is None:
+        raise CheckpointError("This network was trained without class centres, so it has no embeddings.")
+    return measured(embedded.detach(), distance_of(model.card))
 
 
 def reference_digest(folder: Path | str) -> str:

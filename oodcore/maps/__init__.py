@@ -3,7 +3,7 @@
 Everything that counts is measured in the space itself; the flat map is only for looking at.
 """
 
-from oodcore.maps.cloud import MOST_POINTS, Cloud, Space, clouds, known_set, mapped_rows
+from oodcore.maps.cloud import MOST_POINTS, Cloud, Space, clouds, known_set, mapped_rows, measured
 from oodcore.maps.layout import Layout, Settings, lay_out, principal, read_layout, write_layout
 from oodcore.maps.neighbours import Placed, neighbours, place
 from oodcore.maps.separation import Separation, nearest_center, separation
@@ -20,6 +20,7 @@ __all__ = [
     "known_set",
     "lay_out",
     "mapped_rows",
+    "measured",
     "nearest_center",
     "neighbours",
     "place",

@@ -14,7 +14,7 @@ from oodcore.functional import Distance
 from oodcore.maps.neighbours import K, neighbours
 from oodcore.records import Bank
 
-__all__ = ["MOST_POINTS", "Cloud", "Space", "clouds", "known_set", "mapped_rows"]
+__all__ = ["MOST_POINTS", "Cloud", "Space", "clouds", "known_set", "mapped_rows", "measured"]
 
 Space = Literal["features", "embeddings"]
 MOST_POINTS = 4096  # beyond, UMAP compiles its search for neighbours anew in each process, which takes a minute

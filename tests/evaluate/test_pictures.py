@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import oodcore
-from oodcore.checkpoint import kept_rows, load_energies, load_reference
+from oodcore.checkpoint import load_energies, load_reference
+from oodcore.checkpoint.reference import kept_rows
 from oodcore.data import entry
 from oodcore.data.procedural import procedural
 from oodcore.errors import DataError, UnknownNameError

@@ -1,0 +1,176 @@
+"""Clusters: where images lie for a network, before and after class centres were trained."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import state
+from app.components.points import points
+from app.services import resources, samples, sheets
+from app.services.clusters import Map
+from app.services.resources import Exhibit
+from app.services.samples import Picture
+from app.widgets.clusters import (
+    apart,
+    chosen_settings,
+    how_to_read,
+    laid_out,
+    missing,
+    nothing_to_map,
+    partners,
+    picked_space,
+)
+from app.widgets.page import about, busy, header, no_checkpoint
+from app.widgets.photos import remember, remembered
+from app.widgets.pick import picked_checkpoint
+from app.widgets.points import groups, panel, tones
+from app.widgets.score import left_out
+from app.widgets.selection import listing
+from oodcore.errors import OODError
+
+TITLE = "Which images lie together?"
+LEAD = (
+    "To a network an image is a point: its **features**, a few dozen numbers. Here thousands of these points are laid "
+    "flat, so that images it takes for alike lie close. **Draw around some** and see what they are – and where the "
+    "same images lie for another network."
+)
+EMPTY = "Nothing selected. Draw around points, or click one. Shift adds, Alt takes away; arrow keys walk over the map."
+
+
+def render() -> None:
+    """Choices on top, then the maps with what is selected, then how far classes lie apart."""
+    header(TITLE, LEAD)
+    folders = resources.folders()
+    if not folders:
+        no_checkpoint()
+        return
+    try:
+        above, (left, *right, last) = st.columns([5, 4, 5, 4]), st.columns([9, 5, 4, 5], vertical_alignment="bottom")
+        maps = chosen_maps(folders, above, right)
+        if maps:
+            pictures = chosen_pictures(maps[0].shown, left, last)
+            found = {name: sheets.sheet(one.shown, name) for one in maps for name in one.rows}
+            results(maps, pictures, found, st.session_state.pop("colour_at", None) or state.colour())
+            missing(found)
+            apart(maps)
+            how_to_read()
+            about(maps[-1].shown)
+    except OODError as problem:
+        st.error(str(problem), icon=":material/error:")
+
+
+def chosen_maps(
+    folders: dict[str, Path], places: Sequence[DeltaGenerator], beside: Sequence[DeltaGenerator]
+) -> list[Map]:
+    """One network and space, or two."""
+    main = picked_checkpoint(places[0], folders, label="Checkpoint A")
+    space = picked_space(places[1], main, key=state.SPACE, last=False)
+    two = beside[0].toggle("Two side by side", True, key=state.TWO, bind="query-params")
+    settings = chosen_settings(beside[1])
+    if space is None:
+        nothing_to_map(main)
+        return []
+    asked = [(main, space)]
+    if two:
+        others = partners(folders, main.name)
+        second = picked_checkpoint(places[2], others, key=state.SECOND, label="Checkpoint B")
+        other = picked_space(places[3], second, key=state.SECOND_SPACE, last=True)
+        if other is None:
+            nothing_to_map(second)
+        else:
+            asked.append((second, other))
+            linked(main, second)
+    return [laid_out(shown, folders[shown.name], where, settings) for shown, where in asked]
+
+
+def linked(main: Exhibit, second: Exhibit) -> None:
+    """Two networks that were measured on different images share no selection."""
+    if not set(main.reference) & set(second.reference):
+        st.info(
+            "These two networks were measured on different images, so a selection on one map has no counterpart on the "
+            "other. Choose two of one family to compare them.",
+            icon=":material/link_off:",
+        )
+
+
+def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator) -> list[Picture]:
+    """The visitor's own photos and sample sets, to be placed on the maps."""
+    if shown.panel is None:
+        return []
+    offered = samples.groups(shown.model.classes, shown.known)
+    with right.popover("Add your photos", icon=":material/add_photo_alternate:", width="stretch"):
+        files = st.file_uploader(
+            f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
+            type=["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"],
+            accept_multiple_files=True,
+            max_upload_size=samples.MEGABYTES,
+            key="map-photos",
+            help="They stay in this session's memory: never written to disk, never shown to anyone else.",
+        )
+    own, sentences = samples.from_files(files, st.session_state.setdefault("hashes", {}))
+    good, broken = samples.prepare(own, shown.model.transform)
+    remember(good)
+    left_out([*sentences, *broken], len(good))
+    mine = remembered()
+    names = {
+        **({"yours": f"Your photos ({len(mine)})"} if mine else {}),
+        **{key: group.title for key, group in offered.items()},
+    }
+    picked = left.pills(
+        "Place on the map",
+        list(names),
+        selection_mode="multi",
+        default=["yours"] if mine else [],
+        format_func=lambda name: names[name],
+        wrap=True,
+        key=f"{state.PLACED}-{bool(mine)}",
+        help="Pictures are put among their nearest neighbours. A dashed ring means far from everything known.",
+    )
+    readable, _ = samples.prepare(mine, shown.model.transform)
+    return [
+        *(readable if "yours" in picked else []),
+        *(one for name in picked if name in offered for one in offered[name].pictures()),
+    ]
+
+
+@st.fragment
+def results(
+    maps: Sequence[Map], pictures: Sequence[Picture], found: Mapping[str, sheets.Sheet | None], opened: str
+) -> None:
+    """The maps and what is selected on them. Selecting runs this part alone, and no network."""
+    st.session_state["colour_at"] = opened
+    waiting = partial(busy, st.empty())
+    shown = groups(maps, found)
+    numbers = {group.name: number for number, group in enumerate(shown)}
+    panels = [
+        panel(
+            one,
+            numbers,
+            pictures,
+            resources.answers(one.shown, pictures, waiting) if pictures and one.shown.panel else [],
+        )
+        for one in maps
+    ]
+    colours = {"class": "class", "set": "set", "energy": "energy"}
+    if any(one.representation is not None for one in maps):
+        colours["representation"] = "representation score"
+    chosen = points(
+        panels,
+        shown,
+        classes=maps[0].shown.model.classes,
+        tones=tones(),
+        colour=opened,
+        colours=colours,
+        empty=EMPTY,
+        file="-beside-".join(f"{one.shown.name.rpartition('/')[2]}-{one.space}" for one in maps),
+        key="points",
+    )
+    if chosen.colour is not None:
+        state.paint(chosen.colour)
+    listing(maps, chosen)
+
+
+render()
