@@ -4,6 +4,7 @@ Every published and every own setting is such a file in `oodcore/recipes`. Plain
 where only PyTorch is installed.
 """
 
+import inspect
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,17 @@ from oodcore.losses import Loss, losses
 from oodcore.registry import did_you_mean
 from oodcore.train.recipe import Recipe
 
-__all__ = ["Data", "Experiment", "Margins", "Start", "Validation", "overridden", "read_experiment", "recipes"]
+__all__ = [
+    "Data",
+    "Experiment",
+    "Margins",
+    "Start",
+    "Validation",
+    "described",
+    "overridden",
+    "read_experiment",
+    "recipes",
+]
 
 RECIPES = Path(__file__).parent / "recipes"
 T = TypeVar("T")
@@ -224,6 +235,21 @@ def overridden(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, A
                 raise DataError(f"'{change}' cannot be: {table} is no table.")
         place[key] = _value(text.strip())
     return result
+
+
+def described(cls: type[Any]) -> dict[str, str]:
+    """Field → what the class's own documentation says of it, under `Args:`."""
+    text = inspect.getdoc(cls) or ""
+    _, _, rest = text.partition("Args:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in rest.splitlines():
+        if not line.startswith("    "):
+            break
+        if not line.startswith("     "):
+            name, _, line = line.strip().partition(":")
+        found[name] = f"{found.get(name, '')} {line.strip()}".strip()
+    return found
 
 
 def with_seed(experiment: Experiment, seed: int) -> Experiment:

@@ -17,7 +17,7 @@ import torch
 from oodcore.atomic import replacing
 from oodcore.checkpoint.card import Card
 from oodcore.checkpoint.loading import load
-from oodcore.checkpoint.places import FOLDER, is_shipped
+from oodcore.checkpoint.places import FOLDER, is_shipped, known
 from oodcore.checkpoint.store import save, swap
 from oodcore.data.roots import cache_folder, roots
 from oodcore.data.transforms import Preprocessing
@@ -29,6 +29,7 @@ from oodcore.models.weights_file import SUFFIXES, Upload
 __all__ = [
     "FILE_BYTES",
     "UPLOAD_BYTES",
+    "adopt",
     "class_list",
     "examine",
     "is_own",
@@ -133,6 +134,33 @@ def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") 
         save(folder, model, Card.of(model, title=shown, parent=_line(source) or None))
         with replacing(own_folder() / OWNERS / name) as part:
             part.write_text(owner_hash, "utf-8")
+    return folder
+
+
+def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
+    """Keep the checkpoint that a run made, under a name of letters, digits and hyphens.
+
+    Args:
+        made: Its folder, which stays.
+        title: What its owner calls it.
+        owner_hash: sha256 of the token of whoever made it.
+
+    Raises:
+        CheckpointError: no letter in the name, a name that is taken, or nothing there.
+    """
+    name = _plain(title)
+    if not name:
+        raise CheckpointError("Give it a name with letters or digits.")
+    if name in known() or (own_folder() / name).exists():
+        raise CheckpointError(f"There is a checkpoint '{name}' here already. Choose another name.")
+    if not made.is_dir():
+        raise CheckpointError("There is nothing to keep any more: the run was discarded.")
+    folder, part = own_folder() / name, own_folder() / f".{name}.new"
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(made, part)
+    with replacing(own_folder() / OWNERS / name) as owner:
+        owner.write_text(owner_hash, "utf-8")
+    swap(part, folder)
     return folder
 
 

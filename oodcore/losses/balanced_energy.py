@@ -8,7 +8,7 @@ divides by the batch's sum of weights and detaches nothing.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,14 +32,14 @@ class BalancedEnergy:
     regularisation with margin $m_{out} + \alpha/k$ exactly, so a fair comparison includes that one.
 
     Args:
-        weight: $\lambda \ge 0$ on both sides.
-        margin_in: $m_{in}$; see `Energy`.
-        margin_out: $m_{out}$, above `margin_in`.
+        weight: $\lambda \ge 0$: how much both hinges count beside the cross-entropy.
+        margin_in: $m_{in}$; in-distribution energies are pushed below it; see `Energy`.
+        margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it.
         alpha: $\alpha \ge 0$, on the network's energy scale: how far the margin rises with the majority share Z.
         gamma: $\gamma \ge 0$ in the margin; sharpens (above 1) or flattens (below 1) the prior.
         gamma_weight: The same in the weight; None takes `gamma`, as all published settings do.
         detach_margin: Cut the gradient through Z in the margin.
-        detach_weight: Cut it in the weight, numerator and denominator.
+        detach_weight: Cut the gradient through Z in the weight, numerator and denominator.
         zero_stays_zero: At γ = 0, classes that no outlier falls into weigh nothing instead of $0^0 = 1$.
 
     Raises:
@@ -110,6 +110,10 @@ class BalancedEnergyObjective(LogitObjective):
     def class_weights(self) -> Float64[Tensor, " k"]:
         """How many times as much as one of the average class such an outlier counts."""
         return self.weight_prior / self.weight_prior.mean()
+
+    def pushed(self, ood_logits: Float[Tensor, "m k"]) -> Bool[Tensor, " m"]:
+        """Which outliers lie below their own margin, so that the loss pushes their energy up."""
+        return self._gaps(ood_logits, ood_logits)[1] > 0
 
     def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
         """Share of each side that is on the wrong side of its margin."""

@@ -23,7 +23,7 @@ class Energy:
     `oodcore.train.margins.suggest` reads them off the energies before fine-tuning.
 
     Args:
-        weight: $\lambda \ge 0$.
+        weight: $\lambda \ge 0$: how much both hinges count beside the cross-entropy.
         margin_in: $m_{in}$; in-distribution energies are pushed below it. Published: -23 (CIFAR-10), -27 (CIFAR-100).
         margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it. Published: -5.
 

@@ -19,7 +19,7 @@ class OutlierExposure:
     r"""$CE + w \cdot \frac1m \sum (\mathrm{logsumexp} f - \bar f)$, the cross-entropy to uniform (§4.3).
 
     Args:
-        weight: $w \ge 0$; 0.5 is published for images.
+        weight: $w \ge 0$: how much the outliers count beside the cross-entropy; 0.5 is published for images.
 
     Raises:
         ScoreError: a negative weight.

@@ -44,15 +44,15 @@ class SemanticEnergy:
     `oodcore.functional.representation_score` of outliers, $L_{CFL}$ `oodcore.functional.cluster_focal` of known images.
 
     Args:
-        weight: $\lambda \ge 0$ on both hinges of the energy.
-        margin_in: $m_{in}$; see `Energy`.
-        margin_out: $m_{out}$, above `margin_in`.
-        weight_cluster: $w_C \ge 0$.
-        weight_push: $w_R \ge 0$; 0 leaves outliers' embeddings alone.
+        weight: $\lambda \ge 0$: how much both hinges of the energy count beside the cross-entropy.
+        margin_in: $m_{in}$; in-distribution energies are pushed below it; see `Energy`.
+        margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it.
+        weight_cluster: $w_C \ge 0$: how much known images are drawn to the centre of their class.
+        weight_push: $w_R \ge 0$: how much outliers are pushed away from all centres; 0 leaves them alone.
         reading: Of the cluster focal loss, see there. C needs cosines.
         distance: Cosines are the better choice on features behind a ReLU.
         temperature: $\tau > 0$; None takes 0.1 with cosines, 1 with Euclidean distances.
-        gamma: $\gamma \ge 0$.
+        gamma: $\gamma \ge 0$: the higher, the less count images that are close to their centre already.
         pull: $\eta \ge 0$; None takes 0.5 with cosines, 0.05 with Euclidean distances. At 0, clusters stay wide.
         margin_push: $M$; None takes 1 with cosines (no cosine above 1/2), and with Euclidean distances the 99th
             percentile of R over the bank plus 1.

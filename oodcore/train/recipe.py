@@ -20,11 +20,11 @@ class Recipe:
         epochs: Sweeps over the in-distribution images; each leaves out what does not fill a batch.
         steps: Updates, instead of epochs.
         lr: Learning rate at the start of the cosine, above 0.
-        lr_end: At its end.
+        lr_end: Learning rate at the end of the cosine.
         batch: In-distribution images per update, over all processes.
         outlier_batch: Outliers per update, over all processes.
-        momentum: Of Nesterov's kind, 0 to below 1.
-        weight_decay: On every parameter except class centres.
+        momentum: How much of the last update is taken along; of Nesterov's kind, 0 to below 1.
+        weight_decay: Pulls every parameter towards 0, except class centres.
         pad: Border of the random crop, in pixels.
         flip: Mirror at random; False with pad 0 leaves the images as they are.
         batch_norm: "joint" normalises inliers and outliers together, as published, so that running statistics are

@@ -1,24 +1,30 @@
-"""A checkpoint meets outliers: trained, completed with panel, thresholds and reference, and compared with its start."""
+"""A checkpoint meets outliers: trained, completed with panel, thresholds and reference, and compared with its start.
 
-import json
+The order: `experiment`, as `oodcore.config.Experiment` writes it, with its number of steps; `evaluation`, how the
+result is completed, see `oodcore.jobs.complete`.
+"""
+
 import shutil
-from collections.abc import Generator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oodcore.atomic import replacing
 from oodcore.config import Experiment
 from oodcore.errors import DataError
-from oodcore.evaluate import Work
+from oodcore.evaluate import Evaluation, Work
+from oodcore.jobs.comparison import Comparison, Side
 from oodcore.jobs.folder import RunFolder
 from oodcore.jobs.kinds import telling
 from oodcore.jobs.run import Event
+from oodcore.models import Network
 
-__all__ = ["CHECKPOINT", "COMPARISON", "steps", "work"]
+__all__ = ["CHECKPOINT", "COMPARISON", "experiment_of", "steps", "work"]
 
 CHECKPOINT, COMPARISON = "checkpoint", "comparison.json"
-"""What lies in the result: a checkpoint, and how it compares with the one that it began with."""
+"""What lies in the result."""
+
+TOLD = ("prepared", "resumed", "step", "validation")
 
 
 def steps(order: Mapping[str, Any]) -> int:
@@ -33,73 +39,78 @@ def steps(order: Mapping[str, Any]) -> int:
     return wanted
 
 
-def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Generator[Event, None, None]:
-    """Train in a folder of its own, then complete, compare and hand over."""
-    experiment, training = experiment_of(order), RunFolder(place.path / "training")
-    passes = Work(cache=place.path / "outputs", progress=telling(place))
-    result = place.path / "result"
-    if result.exists():
-        return
-    from oodcore.jobs.run import run
-
-    for event in run(experiment, training.path, root=root, work=passes):
-        if event.kind in ("step", "validation", "prepared", "resumed"):
-            yield replace(event, values={**event.values, "steps": steps(order)}) if event.values else event
-    done = steps(order)
-    yield Event("measuring", done, {"steps": done, "message": "Fitting scorers, measuring before and after."})
-    comparison = compared(order["evaluation"], experiment, training.checkpoint, root, passes)
-    part = place.path / ".result"
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(training.checkpoint, part / CHECKPOINT)
-    with replacing(part / COMPARISON) as file:
-        file.write_text(json.dumps(comparison, allow_nan=False), "utf-8")
-    part.rename(result)
-    shutil.rmtree(place.path / "outputs", ignore_errors=True)
-    yield Event("finished", done, {})
-
-
 def experiment_of(order: Mapping[str, Any]) -> Experiment:
-    """What is trained."""
+    """What is trained.
+
+    Raises:
+        DataError: the order is damaged; see also `Experiment.from_json`.
+    """
     if not isinstance(order.get("experiment"), Mapping) or not isinstance(order.get("evaluation"), Mapping):
         raise DataError("The order of this run is damaged. Start it anew.")
     return Experiment.from_json(order["experiment"])
 
 
-def compared(
-    evaluation: Mapping[str, Any], experiment: Experiment, trained: Path, root: Path | None, passes: Work
-) -> dict[str, Any]:
-    """Energies and metrics of both networks on the same images; completes the trained one on the way."""
-    from oodcore.checkpoint import folder_of, load
-    from oodcore.jobs.complete import complete, read_sets
+def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Iterator[Event]:
+    """Train in a folder of its own, then complete, compare and hand over; what is there already is not done again."""
+    from oodcore.jobs.run import run
 
-    after = complete(trained, **evaluation, root=root, work=passes)
-    model = load(folder_of(str(experiment.model.checkpoint), root))
+    experiment, training, whole = experiment_of(order), RunFolder(place.path / "training"), steps(order)
+    passes = Work(cache=place.path / "passes", progress=telling(place))
+    if not (place.path / "result").is_dir():
+        for event in run(experiment, training.path, root=root, work=passes):
+            if event.kind in TOLD:
+                yield replace(event, values={**event.values, "steps": whole}) if event.values else event
+        yield Event("progress", whole, {"steps": whole, "message": "Fitting scorers and measuring."})
+        _hand_over(order, experiment, place, training.checkpoint, root, passes)
+    shutil.rmtree(place.path / "passes", ignore_errors=True)
+    yield Event("finished", whole, {"steps": whole})
+
+
+def _hand_over(
+    order: Mapping[str, Any], experiment: Experiment, place: RunFolder, trained: Path, root: Path | None, passes: Work
+) -> None:
+    """The result is there as a whole, or not at all."""
+    from oodcore.jobs.complete import complete
+
+    after = complete(trained, **order["evaluation"], root=root, work=passes)
+    part = place.path / ".result"
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(trained, part / CHECKPOINT)
+    _compared(order["evaluation"], experiment, trained, after, root, passes).write(part / COMPARISON)
+    part.rename(place.path / "result")
+
+
+def _compared(
+    evaluation: Mapping[str, Any],
+    experiment: Experiment,
+    trained: Path,
+    after: Evaluation,
+    root: Path | None,
+    passes: Work,
+) -> Comparison:
+    """Both networks on the same images; those of the trained one are in the cache."""
+    from oodcore.checkpoint import folder_of, load
     from oodcore.evaluate import evaluate, fit_panel
+    from oodcore.jobs.complete import read_sets, spread_over_classes
+
+    start, end = load(folder_of(str(experiment.model.checkpoint), root)), load(trained)
+    sets = read_sets(end.card, evaluation["id_set"], evaluation["ood_sets"], (), root, passes)
+    sets = sets.at_most(evaluation.get("limit"))
+    bank = sets.train.take(spread_over_classes(sets.train.labels, evaluation.get("bank_rows", 2000)))
+    panel = fit_panel(start, bank, sets.calibration, ["energy"], passes)
+    before = evaluate(start, panel, sets.test, sets.outside, passes, checkpoint="before")
+    images = (sets.test, *sets.outside)
+    return Comparison(
+        _side(start, before, images, passes), _side(end, after, images, passes), before.report.rows[0].convention
+    )
+
+
+def _side(model: Network, found: Evaluation, images: Any, passes: Work) -> Side:
     from oodcore.evaluate.work import bank_of
     from oodcore.functional import free_energy
-    from oodcore.jobs.complete import spread_over_classes
 
-    card = load(trained).card
-    sets = read_sets(card, evaluation["id_set"], evaluation["ood_sets"], (), root, passes)
-    bank = sets.train.take(spread_over_classes(sets.train.labels, evaluation.get("bank_rows", 2000)))
-    panel = fit_panel(model, bank, sets.calibration, ["energy"], passes)
-    before = evaluate(model, panel, sets.test, sets.outside, passes, checkpoint="before")
-    networks = {"before": (model, before), "after": (load(trained), after)}
-    return {
-        name: {
-            "rows": [
-                {"ood_set": row.ood_set, "n_id": row.n_id, "n_ood": row.n_ood, "values": dict(row.values)}
-                | {"convention": asdict(row.convention)}
-                for row in found.report.rows
-                if row.scorer == "energy"
-            ],
-            "accuracy": None if found.closed_set is None else found.closed_set.accuracy,
-            "energies": {
-                images.name: [
-                    round(x, 5) for x in free_energy(bank_of(network, images, passes).outputs.logits).tolist()
-                ]
-                for images in (sets.test, *sets.outside)
-            },
-        }
-        for name, (network, found) in networks.items()
+    energies = {
+        part.name: free_energy(bank_of(model, part, passes).outputs.logits).double().tolist() for part in images
     }
+    values = {row.ood_set: dict(row.values) for row in found.report.rows if row.scorer == "energy"}
+    return Side(None if found.closed_set is None else found.closed_set.accuracy, energies, values)

@@ -1,0 +1,244 @@
+"""Fine-tunings: what can be trained with what here, what is ordered, and what came of it."""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from app.services import jobs
+from app.services.memory import Memory
+from app.services.resources import Answer, Exhibit
+from app.services.samples import Picture
+from app.services.table import Row, Side, rows
+from oodcore.checkpoint.own import adopt
+from oodcore.config import Experiment
+from oodcore.data import Entry
+from oodcore.errors import DataError, OODError
+from oodcore.evaluate.suits import fitting_sets, outliers_beside
+from oodcore.jobs.comparison import Comparison
+from oodcore.jobs.job import hash_of
+from oodcore.jobs.kinds.finetune import CHECKPOINT, COMPARISON, experiment_of
+from oodcore.jobs.queue import Job
+from oodcore.jobs.settings import Basis, auxiliary_beside, evaluation_of
+
+__all__ = [
+    "CHECKPOINT",
+    "KIND",
+    "Curve",
+    "Story",
+    "archive",
+    "basis",
+    "comparison",
+    "decisions",
+    "experiment",
+    "inside_of",
+    "keep",
+    "long_table",
+    "outliers_for",
+    "runs",
+    "start",
+    "story",
+]
+
+KIND = "finetune"
+IMBALANCES = (1, 10, 50, 100)
+TERMS, ACTIVITY, VALIDATION, RATE = "terms", "activity", "validation", "lr"
+
+
+class Curve(NamedTuple):
+    """Numbers by step."""
+
+    steps: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a run has told so far.
+
+    Args:
+        terms: Loss term → its curve.
+        activity: Hinge → share of images on which it pulls.
+        validation: Metric → its curve.
+        rate: Learning rate.
+        measured: The loss with the margins that were used; empty before the first step.
+        speed: Images a second; None before the first step.
+        left: Seconds; None before the first step.
+    """
+
+    terms: Mapping[str, Curve]
+    activity: Mapping[str, Curve]
+    validation: Mapping[str, Curve]
+    rate: Curve
+    measured: Mapping[str, Any]
+    speed: float | None
+    left: float | None
+
+    @property
+    def margins(self) -> tuple[float, float] | None:
+        """Where the hinges begin, of losses that have them."""
+        if "margin_in" not in self.measured:
+            return None
+        return float(self.measured["margin_in"]), float(self.measured["margin_out"])
+
+
+def story(job: Job) -> Story:
+    """From its events."""
+    found: dict[str, dict[str, Curve]] = {TERMS: {}, ACTIVITY: {}, VALIDATION: {}}
+    rate, measured, last = Curve([], []), {}, {}
+
+    def add(group: str, name: str, step: int, value: float) -> None:
+        curve = found[group].setdefault(name, Curve([], []))
+        curve.steps.append(step)
+        curve.values.append(value)
+
+    for event in job.events():
+        step = int(event["step"])
+        if event["kind"] == "prepared":
+            measured = event.get("loss", {})
+        elif event["kind"] == "step" and TERMS in event:
+            last = event
+            rate.steps.append(step)
+            rate.values.append(event[RATE])
+            for group in (TERMS, ACTIVITY):
+                for name, value in event[group].items():
+                    add(group, name, step, value)
+        elif event["kind"] == VALIDATION:
+            for name, value in event.items():
+                if name not in ("kind", "step", "steps"):
+                    add(VALIDATION, name, step, value)
+    speed, left = last.get("images_per_second"), last.get("seconds_left")
+    return Story(found[TERMS], found[ACTIVITY], found[VALIDATION], rate, measured, speed, left)
+
+
+def long_table(told: Story) -> dict[str, list[object]]:
+    """All curves, a line per number."""
+    parts = [(TERMS, told.terms), (ACTIVITY, told.activity), (VALIDATION, told.validation), (RATE, {"lr": told.rate})]
+    lines = [
+        (group, name, step, value)
+        for group, curves in parts
+        for name, curve in curves.items()
+        for step, value in zip(curve.steps, curve.values, strict=True)
+    ]
+    return {title: [line[at] for line in lines] for at, title in enumerate(("group", "name", "step", "value"))}
+
+
+def inside_of(shown: Exhibit) -> Entry:
+    """The images at hand that a network knows; those of its own training first.
+
+    Raises:
+        DataError: none are here.
+    """
+    found = fitting_sets(shown.model.classes)
+    if not found:
+        raise DataError(
+            f"The images that '{shown.name}' knows are not on this server, so it cannot be trained here. Choose a "
+            "checkpoint of drawn shapes, or put the images into the data folder; `ood data list` says how."
+        )
+    own = _data_of(shown).get("inliers", shown.known)
+    return min(found, key=lambda entry: entry.name != own)
+
+
+def outliers_for(inside: Entry) -> list[str]:
+    """Names of auxiliary outliers at hand; drawn ones also come crowded.
+
+    Raises:
+        DataError: none are here.
+    """
+    found = [entry.name for entry in auxiliary_beside(inside)]
+    if not found:
+        raise DataError(
+            "No auxiliary outliers for this checkpoint are on this server. `ood data list` says how to get some."
+        )
+    if inside.needs:
+        return found
+    return [name if times == 1 else f"{name}-{times}" for name in found for times in IMBALANCES]
+
+
+def basis(shown: Exhibit, outliers: str) -> Basis:
+    """Checkpoint and images.
+
+    Raises:
+        DataError: see `inside_of`.
+    """
+    inside = inside_of(shown)
+    tail = _data_of(shown).get("long_tail")
+    tests = tuple(entry.name for entry in outliers_beside(inside))
+    return Basis(shown.name, inside, outliers, tests, None if tail is None else float(tail))
+
+
+def start(wanted: Experiment, about: Basis) -> Job:
+    """Line up.
+
+    Raises:
+        OODError: see `Queue.submit`.
+    """
+    order = {"experiment": wanted.to_json(), "evaluation": evaluation_of(about)}
+    return jobs.queue().submit(KIND, order, owner=jobs.owner(), title=wanted.title)
+
+
+def runs() -> list[Job]:
+    """Fine-tunings on this server, one's own first, then the newest."""
+    mine = jobs.owner()
+    found = [job for job in jobs.queue().jobs() if job.kind == KIND]
+    return sorted(found, key=lambda job: not job.owned_by(mine))
+
+
+def experiment(job: Job) -> Experiment | None:
+    """What it trains; None where its order cannot be read."""
+    try:
+        return experiment_of(job.order)
+    except OODError:
+        return None
+
+
+def comparison(job: Job) -> Comparison:
+    """Of a finished run; a result never changes.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _COMPARED.find(job.id, lambda: Comparison.read(job.result / COMPARISON))
+
+
+def archive(job: Job) -> bytes:
+    """The checkpoint as a zip: weights, panel and reference as safetensors, card as JSON; nothing that can run."""
+    packed = io.BytesIO()
+    folder = job.result / CHECKPOINT
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                file.write(path, f"{job.id}/{path.name}")
+    return packed.getvalue()
+
+
+def keep(job: Job, name: str) -> str:
+    """Into the choice of every page; the name that it got.
+
+    Raises:
+        OODError: the name is taken or empty, or the run is somebody else's.
+    """
+    job.require(jobs.owner())
+    return adopt(job.result / CHECKPOINT, name, owner_hash=hash_of(jobs.owner())).name
+
+
+def decisions(
+    before: Exhibit,
+    after: Exhibit,
+    said: tuple[Sequence[Answer], Sequence[Answer]],
+    pictures: Sequence[Picture],
+    share: float,
+) -> list[Row]:
+    """Every picture under both networks, decided by the energy."""
+    sides = [Side("before", before, said[0]), Side("after", after, said[1])]
+    return rows(sides, pictures, share, ["energy"])
+
+
+_COMPARED: Memory[str, Comparison] = Memory(32)
+
+
+def _data_of(shown: Exhibit) -> Mapping[str, Any]:
+    card = shown.model.card
+    data = None if card is None else card.recipe.get("data")
+    return data if isinstance(data, Mapping) else {}

@@ -1,0 +1,244 @@
+"""The form of the Fine-tune page: loss, setting, images, and every number with a sentence on what it does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import state
+from app.services import tuning
+from app.services.resources import Exhibit
+from app.widgets.page import plain, set_title
+from oodcore.config import Experiment, Margins, described, read_experiment
+from oodcore.jobs.settings import LOSSES, Basis, adapted, presets
+from oodcore.losses import losses
+from oodcore.train.recipe import Recipe
+
+__all__ = ["Wanted", "form", "picked_loss"]
+
+SHORT, USUAL = "short", "energy"
+LOSS, SETTING = "finetune-loss", "finetune-setting"
+MEASURED, FIXED = "from this network’s energies", "as numbers"
+IDEAS = {
+    "outlier_exposure": "Answers on outliers are drawn to **uniform**: no class should win.",
+    "energy": "Energies of known images sink **below one margin**, those of outliers rise **above another**.",
+    "balanced_energy": "As energy, but outliers of **crowded classes** are pushed further and count more.",
+    "semantic_energy": "As energy, and features gather round **class centres**, away from which outliers are pushed.",
+}
+FIRST = {"train": ("steps", "lr"), "loss": ("weight", "alpha", "gamma", "weight_cluster", "weight_push")}
+LATER = ("batch", "outlier_batch", "batch_norm", "trainable", "weight_decay", "momentum", "lr_end", "flip", "seed")
+MARGINS = ("margin_in", "margin_out")
+SENTENCES = {
+    "steps": "Updates of the weights. Few are quick to watch; published runs take many thousands.",
+    "lr": "Learning rate: how far each update goes at the start. Too high, and the loss becomes NaN.",
+}
+NOTHING = "automatic"
+
+
+class Wanted(NamedTuple):
+    """What the form asks for."""
+
+    experiment: Experiment
+    basis: Basis
+
+
+def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], None]) -> None:
+    """Draw it.
+
+    Args:
+        shown: The checkpoint.
+        loss: What it is trained with.
+        button: Draws what starts it, above the numbers, where it is seen.
+
+    Raises:
+        OODError: the images are not here, or the numbers cannot be; a sentence either way.
+    """
+    with st.container(border=True):
+        outliers = _outliers(shown)
+        basis = tuning.basis(shown, outliers)
+        source = _preset(loss, basis)
+    place = st.container()
+    start = adapted(basis, loss, source)
+    if start.changes:
+        with st.expander("What was adapted", icon=":material/tune:"):
+            st.markdown("\n".join(f"- {plain(change)}" for change in start.changes))
+            if start.source:
+                st.caption(f"Setting: {plain(start.source)}")
+    key = f"{basis.checkpoint} {loss} {source} {basis.outliers}"
+    with st.container(border=True):
+        values = _numbers(start.experiment.to_json(), loss, key)
+    button(place, Wanted(Experiment.from_json(values), basis))
+
+
+def picked_loss(place: DeltaGenerator) -> str:
+    """The link's, or the usual one; with its idea and its formula below."""
+    if stray := state.stray(state.LOSS, LOSSES):
+        st.warning(
+            f"This link asks for the loss '{plain(stray)}', which is not one of these.", icon=":material/link_off:"
+        )
+    state.follow(state.LOSS, LOSSES, USUAL, widget=LOSS)
+    loss = place.segmented_control(
+        "Loss",
+        LOSSES,
+        format_func=lambda name: losses[name].about.title,
+        key=LOSS,
+        required=True,
+        width="stretch",
+        wrap=True,
+    )
+    loss = loss or USUAL
+    state.lead(state.LOSS, loss, USUAL, widget=LOSS)
+    idea, written = st.columns([4, 8], vertical_alignment="center")
+    idea.markdown(IDEAS[loss])
+    formula = (losses[loss].__doc__ or "").strip().splitlines()[0]
+    written.caption(f"{formula} {plain(losses[loss].about.source)}.")
+    return loss
+
+
+def _outliers(shown: Exhibit) -> str:
+    inside = tuning.inside_of(shown)
+    names = tuning.outliers_for(inside)
+    crowded = next((at for at, name in enumerate(names) if name.endswith("-50")), 0)
+    known, outliers = st.columns(2)
+    known.selectbox("Known images", [set_title(inside.name)], disabled=True, key=f"inside {inside.name}")
+    return outliers.selectbox(
+        "Auxiliary outliers",
+        names,
+        index=crowded,
+        format_func=_crowd,
+        key=f"auxiliary {inside.name}",
+        help="What the network learns to doubt, never pictures that it is tested on. Sets that are on this server.",
+    )
+
+
+def _crowd(name: str) -> str:
+    head, _, times = name.rpartition("-")
+    if not times.isdigit():
+        return "Drawn look-alikes, all kinds alike" if name == "shapes-aux" else set_title(name)
+    return f"Drawn look-alikes, {times} : 1" if head else name
+
+
+def _preset(loss: str, basis: Basis) -> str | None:
+    known = [*presets(loss, basis), SHORT]
+    if stray := state.stray(state.PRESET, known):
+        st.warning(
+            f"This link asks for the setting '{plain(stray)}', which does not apply here. Showing '{known[0]}'.",
+            icon=":material/link_off:",
+        )
+    state.follow(state.PRESET, known, known[0], widget=SETTING)
+    picked = st.selectbox(
+        "Setting",
+        known,
+        format_func=_setting,
+        key=SETTING,
+        help="Published settings and this project’s own, adapted to this checkpoint and to a short run.",
+    )
+    state.lead(state.PRESET, picked, known[0], widget=SETTING)
+    return None if picked == SHORT else picked
+
+
+def _setting(name: str) -> str:
+    return "The loss’s own defaults" if name == SHORT else read_experiment(name).title
+
+
+def _numbers(values: dict[str, Any], loss: str, key: str) -> dict[str, Any]:
+    """Every number in a row with its sentence; the changed values."""
+    rows = Rows(values, {"train": Recipe, "loss": losses[loss]}, key)
+    for table, names in FIRST.items():
+        for name in names:
+            rows.draw(table, name)
+    if values["margins"] is not None or "margin_in" in rows.hints["loss"]:
+        rows.margins()
+    with st.expander("More settings", icon=":material/settings:"):
+        drawn = {*FIRST["loss"], *MARGINS}
+        for name in rows.hints["loss"]:
+            if name not in drawn:
+                rows.draw("loss", name)
+        for name in LATER:
+            rows.draw("train", name)
+    return rows.values
+
+
+class Rows:
+    """Inputs, one below the other, and what they say.
+
+    Args:
+        values: Of the experiment; changed in place.
+        classes: Table → the dataclass whose fields its keys are.
+        key: Another one opens the inputs anew.
+    """
+
+    def __init__(self, values: dict[str, Any], classes: Mapping[str, type[Any]], key: str) -> None:
+        self.values, self.key = values, key
+        self.hints = {table: _fields(cls) for table, cls in classes.items()}
+        self.sentences = {table: described(cls) for table, cls in classes.items()}
+        self.defaults = {table: {each.name: each.default for each in fields(cls)} for table, cls in classes.items()}
+
+    def draw(self, table: str, name: str) -> None:
+        """One of them, where the table has it."""
+        if name not in self.hints[table]:
+            return
+        now = self.values[table].get(name, self.defaults[table][name])
+        sentence = SENTENCES.get(name) or self.sentences[table].get(name, "")
+        left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
+        with left:
+            said = _input(name, now, self.hints[table][name], f"{self.key} {table} {name}")
+        right.caption(sentence)
+        self.values[table][name] = said
+
+    def margins(self) -> None:
+        """Measured by default: published numbers belong to one network."""
+        rule, loss = self.values["margins"], self.values["loss"]
+        st.markdown("**Energy margins**")
+        way = st.segmented_control(
+            "Energy margins",
+            [MEASURED, FIXED],
+            default=FIXED if rule is None else MEASURED,
+            key=f"{self.key} margins",
+            required=True,
+            label_visibility="collapsed",
+        )
+        if way == MEASURED:
+            rule = rule or {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
+            sentences = described(Margins)
+            for name, label in (("inside", "percentile inside"), ("outside", "percentile outside")):
+                left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
+                with left:
+                    rule[name] = st.number_input(
+                        label, 0.0, 100.0, float(rule[name]), 5.0, format="%g", key=f"{self.key} margins {name}"
+                    )
+                right.caption(sentences[name])
+            self.values["margins"] = rule
+            for name in MARGINS:
+                loss.pop(name, None)
+            return
+        self.values["margins"] = None
+        for name in MARGINS:
+            self.draw("loss", name)
+
+
+def _fields(cls: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {each.name: hints[each.name] for each in fields(cls)}
+
+
+def _input(name: str, value: Any, hint: Any, key: str) -> Any:
+    """A widget for a field of this type."""
+    if hint is bool:
+        return st.toggle(name, value, key=key)
+    if get_origin(hint) is Literal:
+        options = list(get_args(hint))
+        return st.selectbox(name, options, index=options.index(value), key=key)
+    if hint is int or int in get_args(hint):
+        return st.number_input(name, min_value=0, value=value, step=1, key=key)
+    number = None if value is None else float(value)
+    step = 10.0 ** _digits(number)
+    return st.number_input(name, value=number, step=step, format="%g", key=key, placeholder=NOTHING)
+
+
+def _digits(value: float | None) -> int:
+    """Power of ten of a sensible step."""
+    size = abs(value or 1.0)
+    return next((power for power in range(0, -7, -1) if size >= 10.0**power), -7) - (1 if size < 10 else 0)

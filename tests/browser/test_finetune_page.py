@@ -1,0 +1,83 @@
+"""Fine-tuning in a real browser: started, watched, left, found again, stopped, kept and opened elsewhere."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+PATIENCE = 150_000  # milliseconds: the machine may be busy with something else
+
+
+def number(page: Page, label: str) -> Locator:
+    return page.get_by_label(label, exact=True)
+
+
+def order(page: Page, steps: int) -> None:
+    number(page, "steps").fill(str(steps))
+    number(page, "steps").press("Enter")
+    button = page.get_by_role("button", name=re.compile(f"Start {steps}"))
+    expect(button).to_be_visible(timeout=30_000)
+    button.click()
+
+
+def points(page: Page) -> int:
+    paths = page.locator(".figure path.curve").evaluate_all("paths => paths.map(path => path.getAttribute('d') ?? '')")
+    return max((path.count("L") for path in paths), default=0)
+
+
+def test_a_run_from_start_to_score(visit) -> None:
+    here = visit()
+    page = here.open("/fine-tune", drawn="button:has-text('Start 60 steps')")
+    expect(page.get_by_text("No run yet. Pick a loss and press Start.")).to_be_visible()
+    here.shot("finetune-empty-light-1280")
+
+    order(page, 6)
+    page.wait_for_url(re.compile(r"run=finetune-[0-9a-f]{10}"), timeout=30_000)
+    url = page.url
+    expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("^M"), timeout=PATIENCE)
+    page.goto(url)  # in the middle of it
+    expect(page.get_by_text("Started by somebody else")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=PATIENCE)
+    here.settled()
+    assert points(page) >= 2
+    expect(page.locator("[data-testid=stMetric]")).to_have_count(4)
+    assert re.search(r"AUROC ↑\s*\d", page.locator("[data-testid=stMetric]").first.inner_text())
+    expect(page.get_by_text("are decided differently")).to_be_visible(timeout=30_000)
+    here.shot("finetune-done-light-1280")
+
+    page.get_by_label("Keep it as").fill("Browser Run!")
+    page.get_by_label("Keep it as").press("Enter")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.get_by_text("Kept as 'browser-run'")).to_be_visible(timeout=30_000)
+    page.get_by_role("link", name="Open in Score").click()
+    page.wait_for_url(re.compile(r"/score\?.*checkpoint=browser-run|/\?.*checkpoint=browser-run"), timeout=30_000)
+    expect(page.locator(".board .card").first).to_be_visible(timeout=60_000)
+
+
+def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: str) -> None:
+    here = visit(scheme="dark")
+    page = here.open("/fine-tune?loss=balanced_energy", drawn="button:has-text('Start 60 steps')")
+    order(page, 3000)
+    page.wait_for_url(re.compile(r"run=finetune-"), timeout=30_000)
+    expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("L"), timeout=PATIENCE)
+
+    other = browser.new_context(base_url=app_url).new_page()
+    other.goto(page.url)
+    expect(other.get_by_text("Started by somebody else")).to_be_visible(timeout=60_000)
+    expect(other.get_by_role("button", name="Cancel")).to_be_disabled()
+    other.context.close()
+
+    here.shot("finetune-live-dark-1280")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Stopped on request. It can go on from here.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Go on")).to_be_enabled()
+
+
+def test_nothing_is_cut_on_a_phone(visit) -> None:
+    here = visit(width=390, scheme="dark")
+    page = here.open("/fine-tune", drawn="button:has-text('Start 60 steps')")
+    here.settled()
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    here.shot("finetune-dark-390")
