@@ -261,6 +261,7 @@ def test_margins_and_weights_of_a_class_are_those_of_an_outlier_wholly_taken_for
             sure[0, label] = shift - float(margin)
             inside = Outputs(INSIDE, INSIDE)
             assert objective.activity(inside, Outputs(sure, sure))["energy_out"] == active
+            assert objective.pushed(sure).tolist() == [bool(active)]
         share = float(temper(COUNTS, loss.gamma if loss.gamma_weight is None else loss.gamma_weight)[label])
         assert float(weight) == pytest.approx(4 * share)
     assert float(objective.class_weights.mean()) == pytest.approx(1.0)
