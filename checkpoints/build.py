@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 .venv/bin/python checkpoints/build.py shapes           # ten minutes of one core
     .venv/bin/python checkpoints/build.py shapes shapes-resnet20w4-oe        # only this one
     .venv/bin/python checkpoints/build.py from RUN_FOLDER NAME               # what a run has made and completed
+    .venv/bin/python checkpoints/build.py outliers NAME SET:SPLIT …          # into which classes outliers fall
     .venv/bin/python checkpoints/build.py layouts [NAME ...]                 # maps for those that have none; needs umap
 
 Runs lie in `runs/` under the checkpoint's name. One that was stopped goes on, one whose checkpoint is complete is made
@@ -12,17 +13,20 @@ anew. The same machine and versions give the same weights; others differ in the 
 import fnmatch
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
 
 from oodcore.atomic import replacing
-from oodcore.checkpoint import read_card, seal, write_manifest
-from oodcore.checkpoint.layout import CARD, LAYOUT, MODEL, PANEL, REFERENCE
+from oodcore.checkpoint import load, read_card, seal, write_manifest
+from oodcore.checkpoint.layout import CARD, LAYOUT, MODEL, OUTLIERS, PANEL, REFERENCE
 from oodcore.config import read_experiment
+from oodcore.data import open_set
 from oodcore.errors import CheckpointError, OODError
 from oodcore.evaluate.atlas import load_layout, making_layout
+from oodcore.evaluate.census import save_censuses, take_census
 from oodcore.jobs import RunFolder, run
 from oodcore.jobs.complete import complete
 from oodcore.maps import Settings, write_layout
@@ -37,6 +41,7 @@ SHAPES = {
     "shapes-resnet20w4-semantic": "shapes-resnet20w4-semantic-energy",
 }
 """Checkpoint → recipe."""
+LOOK_ALIKES = ("shapes-aux:test", "shapes-aux-50:train")  # of any crowding; and those that were trained with
 FILES = (CARD, MODEL, PANEL, REFERENCE)
 MEGABYTE = 10**6
 LARGEST_FILE, LARGEST_SUM = 20 * MEGABYTE, 60 * MEGABYTE
@@ -57,6 +62,27 @@ def make_shapes(names: list[str]) -> None:
         train(SHAPES[name], place)
         complete(place.checkpoint, id_set="shapes", ood_sets=["shapes-near", "shapes-far"], auxiliary=["shapes-aux-50"])
         ship(place, name)
+        count_outliers(name, LOOK_ALIKES)
+
+
+def count_outliers(name: str, sets: Sequence[str]) -> None:
+    """Counts and some logits of sets of outliers, beside a checkpoint that is shipped.
+
+    Args:
+        name: Of the checkpoint.
+        sets: Each as `SET:SPLIT`.
+
+    Raises:
+        DataError: a set is not here.
+        CheckpointError: there is no such checkpoint.
+    """
+    model, found = load(HERE / name), {}
+    for wanted in sets:
+        outliers, _, split = wanted.partition(":")
+        found[outliers] = take_census(model, open_set(outliers, split), split)
+        print(name, wanted, found[outliers].counts.tolist(), flush=True)
+    save_censuses(HERE / name / OUTLIERS, found)
+    seal(HERE / name)
 
 
 def train(recipe: str, place: RunFolder) -> None:
@@ -168,6 +194,8 @@ def main(words: list[str]) -> None:
                 ship(RunFolder(Path(folder)), name)
             case ["layouts", *names]:
                 make_layouts(names)
+            case ["outliers", name, _, *_]:
+                count_outliers(name, words[2:])
             case _:
                 print(__doc__)
                 sys.exit(2)
