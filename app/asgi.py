@@ -12,9 +12,12 @@ from pathlib import Path
 import streamlit as st
 import torch
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from app.compress import Compress
-from app.services import resources
+from app.services import outlier_pictures, resources, sheets
 from oodcore.errors import OODError
 
 log = logging.getLogger("app")
@@ -52,9 +55,28 @@ def told(problem: Exception) -> bool:
     return True
 
 
+def thumbnail(request: Request) -> Response:
+    """A picture of a drawn set; whoever knows its number may see it, for code draws it the same anywhere."""
+    about = request.path_params
+    try:
+        content = outlier_pictures.thumbnail(about["name"], about["split"], about["number"])
+    except OODError as problem:
+        return PlainTextResponse(str(problem), 404)
+    return Response(content, media_type="image/png", headers={"Cache-Control": "public, max-age=86400, immutable"})
+
+
+def sheet(request: Request) -> Response:
+    """Thumbnails of reference images; the key is a hash that only a page of this server has told."""
+    content = sheets.content(request.path_params["key"])
+    if content is None:
+        return PlainTextResponse("These pictures are not here. Reload the page.", 404)
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=lifespan,
+    routes=[Route("/drawn/{name}/{split}/{number:int}.png", thumbnail), Route("/sheets/{key}.webp", sheet)],
     middleware=[Middleware(Compress)],
     on_script_error=told,
 )
