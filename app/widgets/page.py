@@ -8,8 +8,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.services.resources import Exhibit
 from oodcore.data import entries
+from oodcore.scorers import scorers
 
-__all__ = ["about", "busy", "header", "no_checkpoint", "plain", "set_title", "unfitted"]
+__all__ = ["about", "busy", "header", "no_checkpoint", "plain", "score_title", "set_title", "unfitted"]
 
 
 def header(title: str, lead: str) -> None:
@@ -49,6 +50,11 @@ def busy(place: DeltaGenerator, ahead: int) -> None:
 def set_title(name: str) -> str:
     """An image set in words, where the catalogue knows it."""
     return next((entry.title for entry in entries() if entry.name == name), name)
+
+
+def score_title(name: str) -> str:
+    """A score in the field's words, where it is known here; parts of a composed one are joined by "+"."""
+    return " + ".join(scorers[part].info.title if part in scorers.names() else part for part in name.split("+"))
 
 
 def about(shown: Exhibit) -> None:

@@ -10,7 +10,6 @@ from oodcore.errors import DataError
 
 if TYPE_CHECKING:
     from oodcore.data import ImageSet
-    from oodcore.data.entry import Entry
 
 
 def read(name: str, split: str, root: Path | None, tell: Tell, limit: int | None = None) -> "ImageSet":
@@ -32,21 +31,17 @@ def outliers(wanted: Sequence[str], id_name: str, root: Path | None) -> list[str
     """
     if wanted and "all" not in wanted:
         return list(wanted)
-    from oodcore.data.catalogue import entries
+    from oodcore.data.catalogue import comparable, entries
 
     known = {each.name: each for each in entries()}
     if id_name not in known:
         raise DataError(f"'{id_name}' is not in the catalogue, so its OOD sets must be named: --ood NAME,NAME,…")
-    found = [each.name for each in known.values() if _comparable(each, known[id_name]) and each.present(root)]
+    found = [each.name for each in comparable(known[id_name], root)]
     if not found:
         raise DataError(
             f"No OOD set that can be compared with '{id_name}' is here. `ood data list` shows what there is."
         )
     return found
-
-
-def _comparable(each: "Entry", inside: "Entry") -> bool:
-    return each.role in ("near", "far") and each.coding == inside.coding and bool(each.needs) == bool(inside.needs)
 
 
 def whole_training(name: str) -> str:

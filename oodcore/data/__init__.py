@@ -3,7 +3,7 @@
 from oodcore.data.arrays import image_npy, image_npz
 from oodcore.data.augment import augment
 from oodcore.data.calibration import split_calibration
-from oodcore.data.catalogue import entries, entry, get, open_path, open_set
+from oodcore.data.catalogue import comparable, entries, entry, get, open_path, open_set
 from oodcore.data.check import Checked, check
 from oodcore.data.decode import decode
 from oodcore.data.disjoint import check_codings, check_disjoint, drop_excluded, strict_exclusions
@@ -36,6 +36,7 @@ __all__ = [
     "check",
     "check_codings",
     "check_disjoint",
+    "comparable",
     "decode",
     "drop_excluded",
     "entries",

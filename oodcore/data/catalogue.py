@@ -15,7 +15,7 @@ from oodcore.data.roots import Progress, cache_folder, find_root
 from oodcore.errors import DataError, UnknownNameError
 from oodcore.registry import did_you_mean
 
-__all__ = ["entries", "entry", "get", "open_path", "open_set"]
+__all__ = ["comparable", "entries", "entry", "get", "open_path", "open_set"]
 
 
 def entries() -> tuple[Entry, ...]:
@@ -35,6 +35,18 @@ def entry(name: str) -> Entry:
     if (drawn := drawn_sets.imbalanced(name)) is not None:
         return drawn
     raise UnknownNameError(did_you_mean("image set", name, list(found)))
+
+
+def comparable(inside: Entry, root: Path | str | None = None) -> list[Entry]:
+    """OOD test sets that are here and can be compared with an ID set: of its coding, drawn ones with drawn ones."""
+    return [
+        each
+        for each in entries()
+        if each.role in ("near", "far")
+        and each.coding == inside.coding
+        and bool(each.needs) == bool(inside.needs)
+        and each.present(root)
+    ]
 
 
 def open_set(

@@ -1,6 +1,6 @@
 """A board as a table: two of network, scorer and test set span it, the third is fixed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -84,8 +84,8 @@ class Matrix:
         """Cells that the seeds' spread does not tell from the best."""
         found: set[tuple[str, str]] = set()
         for cell in self.values.keys() - self.best:
-            first = next(each for each in self.comparable(*cell) if each in self.best)
-            if difference(self.values[first], self.values[cell]).clear is False:
+            first = next((each for each in self.comparable(*cell) if each in self.best), None)
+            if first is not None and difference(self.values[first], self.values[cell]).clear is False:
                 found.add(cell)
         return frozenset(found)
 
@@ -102,13 +102,24 @@ class Matrix:
         values = sorted((value.mean for value in self.values.values()), reverse=falls(self.metric))
         return (values[len(values) // 10 if len(values) > 20 else 0], values[-1]) if values else (0.0, 1.0)
 
+    @property
+    def clipped(self) -> bool:
+        """Whether some values lie beyond the worst end of the shading."""
+        sign = 1 if falls(self.metric) else -1
+        return self.minus is None and any(sign * (value.mean - self.span[0]) > 0 for value in self.values.values())
+
+    def first(self, cells: Sequence[tuple[str, str]]) -> tuple[str, str]:
+        """The best of some cells."""
+        sign = 1 if falls(self.metric) else -1
+        return min(cells, key=lambda cell: sign * self.values[cell].mean)
+
     def shade(self, row: str, column: str) -> float:
-        """How good, from 0 to 1; of a difference from -1 (worse) to 1 (better)."""
+        """How good, from 0 to 1; of a difference from -1 (worse) to 1 (better), 0 where the spread explains it."""
         worst, good = self.span
         if self.minus is not None:
             change = self.change(row, column)
             sign = -1.0 if falls(self.metric) else 1.0
-            return 0.0 if change is None or good == 0 else sign * change.mean / good
+            return 0.0 if change is None or change.clear is False or good == 0 else sign * change.mean / good
         if worst == good:
             return 1.0
         return min(max((self.values[row, column].mean - worst) / (good - worst), 0.0), 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from oodcore.data import ArraySet, entries, entry, get, open_set
+from oodcore.data import ArraySet, comparable, entries, entry, get, open_set
 from oodcore.errors import DataError, UnknownNameError
 
 
@@ -184,3 +184,18 @@ def test_our_coding_is_that_of_the_coded_sets(data_root: Path) -> None:
     where = {key: row for row, key in enumerate(coded.keys)}
     rows = [where[key] for key in clean.keys[:200]]
     assert clean.take(slice(0, 200)).seen(Preprocessing(coding="jpeg75")) == coded.take(rows).fingerprints
+
+
+def test_comparable_sets_are_coded_alike_and_drawn_ones_stand_with_drawn_ones() -> None:
+    assert [each.name for each in comparable(entry("shapes"))] == ["shapes-near", "shapes-far"]
+
+
+def test_sets_that_are_not_here_are_not_comparable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OOD_CACHE", str(tmp_path))
+    monkeypatch.delenv("OOD_DATA", raising=False)
+    assert comparable(entry("cifar10-jpeg")) == []
+    (tmp_path / "ood_public_32.tar.xz").touch()
+    found = comparable(entry("cifar10-jpeg"), tmp_path)
+    assert "ood-mnist" in [each.name for each in found]
+    assert {each.coding for each in found} == {"jpeg75"}

@@ -52,6 +52,13 @@ def test_the_best_of_each_column_is_marked_and_what_the_spread_does_not_tell_fro
     assert ("b", "far") not in shown.level  # 71 against 92
 
 
+def test_a_single_row_has_no_best() -> None:
+    lone = Result("n", 1, "", "energy", "near", 5, {"auroc": 0.5})
+    shown = matrix(Board("x", "X", "", "p", 5, Convention(), (lone,)), "auroc", "network", "test", "energy")
+    assert shown.best == shown.level == frozenset()
+    assert shown.shade("n", "near") == 1
+
+
 def test_where_less_is_better_the_smallest_is_best() -> None:
     shown = table("fpr95_id_positive")
     assert shown.best == {("b", "near"), ("a_1", "far"), ("a_1", "mean")}

@@ -1,0 +1,171 @@
+"""One cell of the benchmark, closely: its numbers, the same network on every set, and its curves."""
+
+import streamlit as st
+
+from app import theme
+from app.charts.benchmark import Dot, by_set, density, precision_recall, roc
+from app.services.benchmark import Behind, behind
+from app.widgets.figure import figure
+from app.widgets.page import plain, score_title, set_title
+from oodcore.metrics.curves import densities, precision_recall_line, roc_line
+from oodcore.metrics.levels import Positive
+from oodcore.metrics.summary import ood_metrics
+from oodcore.report import columns
+from oodcore.report.board import Board, Result
+from oodcore.report.matrix import Place, titled
+from oodcore.report.papers import cell_text
+
+__all__ = ["closely"]
+
+
+def closely(board: Board, metric: str, place: Place, positive: Positive) -> None:
+    """Numbers on the left, every set on the right, curves below."""
+    where = plain(titled(board, "test", place.test))
+    scorer = board.scorer(place.network, place.scorer) or place.scorer
+    st.subheader(f"{plain(place.network)} with {plain(scorer)} on {where}", anchor=False)
+    with st.container(border=True):
+        left, right = st.columns([4, 7], gap="large")
+        with left:
+            _numbers(board, place, scorer)
+        with right:
+            _every_set(board, metric, place, scorer)
+    members = board.members(place.test)
+    test = members[0]
+    if len(members) > 1:
+        test = st.selectbox("Curves against", members, format_func=set_title, key="curves-against", width=420) or test
+    results = board.results_of(place.network, place.scorer, test)
+    _curves(board, results, scorer, test, positive)
+
+
+def _numbers(board: Board, place: Place, scorer: str) -> None:
+    """Every metric of the cell, the two that depend on the found class named by it."""
+    st.markdown(f"**{score_title(scorer)} score** – every metric, in per cent")
+    lines = ["| Metric | % |", "| :-- | --: |"]
+    for metric in board.metrics:
+        value = board.value(metric, *place)
+        if value is not None and metric != "detection_error":
+            arrow = "↓" if metric.startswith("fpr") else "↑"
+            lines.append(f"| {columns.label(metric, board.convention)} {arrow} | {cell_text(value)} |")
+    st.markdown("\n".join(lines))
+    members = board.members(place.test)
+    sizes = f"{len(members)} sets, {sum(board.sizes[test] for test in members):,} images"
+    if len(members) == 1:
+        sizes = f"{set_title(place.test)}, {board.sizes[place.test]:,} images"
+    seeds = board.value(board.metrics[0], *place)
+    counted = [] if seeds is None else [str(seed) for seed, _ in seeds.seeds]
+    accuracy = board.accuracy(place.network)
+    facts = [
+        f"ID: {set_title(board.id_set)}, {board.n_id:,} images",
+        f"OOD: {sizes}",
+        f"Seeds: {', '.join(counted)}",
+        *([] if accuracy is None else [f"Accuracy of the network: {cell_text(accuracy)} %"]),
+        f"Training: {board.budgets.get(place.network, 'budget unknown')}",
+    ]
+    st.caption("  \n".join(plain(fact) for fact in facts))
+
+
+def _every_set(board: Board, metric: str, place: Place, scorer: str) -> None:
+    """The same network and score on each test set, and where the baseline stood."""
+    start = board.baseline if board.baseline != place.network else None
+    dots = []
+    for test in board.tests:
+        if (value := board.value(metric, place.network, place.scorer, test)) is not None:
+            before = None if start is None else board.value(metric, start, scorer, test)
+            dots.append(
+                Dot(
+                    test,
+                    100 * value.mean,
+                    None if value.spread is None else 100 * value.spread,
+                    tuple(100 * number for _, number in value.seeds),
+                    None if before is None else 100 * before.mean,
+                )
+            )
+    label = f"{columns.label(metric, board.convention)}, %"
+    st.markdown("**The same network and score on every test set**")
+    figure(
+        by_set(dots, label, start, place.test, theme.palette(st.context.theme.type)),
+        {
+            "test_set": [dot.test for dot in dots],
+            "mean_percent": [dot.value for dot in dots],
+            "sd_over_seeds": [dot.spread for dot in dots],
+            "baseline_percent": [dot.start for dot in dots],
+        },
+        name="on-every-set",
+        alt="; ".join(f"{dot.test} {dot.value:.1f}" for dot in dots),
+    )
+    said = "" if start is None else f" ◇ {plain(start)} with the same score."
+    st.caption(f"● this network, mean over seeds; a bar is ± one standard deviation, small strokes are seeds.{said}")
+
+
+def _curves(board: Board, results: list[Result], scorer: str, test: str, positive: Positive) -> None:
+    """Of the first seed whose scores are here; which scores they are stands above."""
+    available = [(each, found) for each in results if (found := behind(board, each, scorer)) is not None]
+    if not available:
+        st.info(
+            "The scores behind this cell are not on this server: neither the weights that it was measured with, nor an "
+            "evaluation of them. Import the checkpoint, or run an evaluation below with one that is here.",
+            icon=":material/show_chart:",
+        )
+        return
+    labels = [f"Seed {each.seed}" for each, _ in available]
+    picked = 0
+    if len(available) > 1:
+        chosen = st.segmented_control("Network", labels, default=labels[0], required=True, key="curves-seed")
+        picked = labels.index(chosen) if chosen in labels else 0
+    result, found = available[picked]
+    how = board.convention
+    metrics = ood_metrics(
+        found.known, found.outliers, recall=how.recall, rule=how.rule, interpolation=how.interpolation
+    )
+    _where_from(found, metrics, result)
+    _drawn(found, metrics, scorer, positive, how.recall)
+
+
+def _where_from(found: Behind, metrics: dict[str, float | int | str], result: Result) -> None:
+    """Which rows are drawn, and both AUROCs, so that nobody takes the sample's for the set's."""
+    here, stored = 100 * float(metrics["auroc"]), result.values.get("auroc")
+    said = "" if stored is None else f" The table’s own number for this network and set is **{100 * stored:.2f} %**."
+    few = "" if found.whole else " A part of the images: the curves are close to, but not exactly, the table’s."
+    st.markdown(
+        f"{plain(found.words)}: {len(found.known):,} ID and {len(found.outliers):,} OOD scores. AUROC ↑ of exactly "
+        f"these: **{here:.2f} %**.{said}{few}"
+    )
+
+
+def _drawn(
+    found: Behind, metrics: dict[str, float | int | str], scorer: str, positive: Positive, recall: float
+) -> None:
+    colours = theme.palette(st.context.theme.type)
+    fpr = float(metrics[f"fpr{100 * recall:g}_{positive}_positive"])
+    area, area_under = float(metrics[f"aupr_{positive}_positive"]), 100 * float(metrics["auroc"])
+    drawn, line, ranked = (
+        densities(found.known, found.outliers),
+        roc_line(found.known, found.outliers, positive),
+        precision_recall_line(found.known, found.outliers, positive),
+    )
+    places = st.columns(3, gap="medium")
+    with places[0], st.container(border=True):
+        st.markdown("**Densities**")
+        figure(
+            density(drawn, score_title(scorer), colours),
+            {"from": drawn.edges[:-1].tolist(), "to": drawn.edges[1:].tolist(), "id": drawn.id.tolist(),
+             "ood": drawn.ood.tolist()},
+            name="densities",
+            alt=f"Densities of the {score_title(scorer)} score for ID images, solid, and OOD images, dashed.",
+        )  # fmt: skip
+    with places[1], st.container(border=True):
+        st.markdown(f"**ROC** – {positive.upper()} is found")
+        figure(
+            roc(line, fpr, recall, positive, colours),
+            {"false_positive_rate": line.x.tolist(), "true_positive_rate": line.y.tolist()},
+            name="roc",
+            alt=f"ROC curve; FPR {100 * fpr:.1f} % at {100 * recall:g} % recall, AUROC {area_under:.1f} %.",
+        )
+    with places[2], st.container(border=True):
+        st.markdown(f"**Precision and recall** – AUPR ↑ {100 * area:.1f} %")
+        figure(
+            precision_recall(ranked, float(ranked.y[-1]), positive, colours),
+            {"recall": ranked.x.tolist(), "precision": ranked.y.tolist()},
+            name="precision-recall",
+            alt=f"Precision over recall; area {100 * area:.1f} %, guessing {100 * float(ranked.y[-1]):.1f} %.",
+        )

@@ -1,0 +1,152 @@
+"""An evaluation as a job: what is measured on what, how it stands, and where its results are."""
+
+import streamlit as st
+
+from app import state
+from app.services import benchmark, jobs
+from app.widgets.jobs import progress
+from app.widgets.page import plain, set_title
+from oodcore.checkpoint import Card
+from oodcore.data import Entry, comparable, entries, entry
+from oodcore.errors import OODError
+from oodcore.jobs.kinds.evaluate import order_of
+from oodcore.jobs.queue import Job
+from oodcore.scorers import scorers
+
+__all__ = ["measuring"]
+
+LIMITS = {"500": 500, "1,000": 1000, "all": None}
+RULES = {"first": "first threshold with the recall", "nearest": "nearest recall, as energy_ood"}
+SHOWN = 3  # of the visitor's last evaluations
+
+
+def measuring() -> None:
+    """The form, and the visitor's last evaluations above it."""
+    st.subheader("Run an evaluation", anchor=False)
+    for job in benchmark.evaluations()[:SHOWN]:
+        _standing(job)
+    cards = benchmark.with_scorers()
+    if not cards:
+        st.info("No checkpoint here has fitted scorers. Fit some with `ood fit NAME --id SET`.", icon=":material/tune:")
+        return
+    with st.container(border=True):
+        _form(cards)
+
+
+def _standing(job: Job) -> None:
+    if progress(job).state == "finished" and st.query_params.get(state.RESULTS) != job.id:
+        st.button(
+            "Show its results",
+            icon=":material/table_chart:",
+            key=f"show-{job.id}",
+            on_click=_show,
+            args=(job.id,),
+        )
+
+
+def _show(name: str) -> None:
+    st.session_state[state.RESULTS] = name
+    st.query_params.pop(state.CELL, None)
+
+
+def _form(cards: dict[str, Card]) -> None:
+    here = [name for name, card in cards.items() if any(known.name == _own(card) for known in _id_sets(card))]
+    left, right = st.columns(2, gap="large")
+    with left:
+        names = st.multiselect(
+            "Checkpoints",
+            list(cards),
+            default=(here or list(cards))[:1],
+            key="measure-checkpoints",
+            help="Several are measured on the same images, so that they can be compared.",
+        )
+        chosen = {name: cards[name] for name in names}
+        inside = _id_set(next(iter(chosen.values()))) if chosen else None
+    if inside is None:
+        if not chosen:
+            right.caption("Choose at least one checkpoint.")
+        return
+    offered = comparable(inside)
+    with right:
+        outside = st.multiselect(
+            "OOD test sets",
+            [each.name for each in offered],
+            default=[each.name for each in offered],
+            format_func=set_title,
+            key=f"measure-ood-{inside.name}",
+            help="Near and far sets that are here and coded like the ID set: compression alone would tell them apart.",
+        )
+        wanted = st.multiselect(
+            "Scores",
+            scorers.names(),
+            placeholder="All fitted ones without gradients",
+            key="measure-scorers",
+            help="They share one pass. Only ODIN differentiates the network and takes several times as long.",
+        )
+    size, rule, button = st.columns([3, 4, 3], vertical_alignment="bottom")
+    limit = size.segmented_control(
+        "Images of each set", list(LIMITS), default="1,000", required=True, key="measure-limit"
+    )
+    how = rule.selectbox(
+        "FPR is read at",
+        list(RULES),
+        format_func=RULES.__getitem__,
+        key="measure-rule",
+        help="Another rule is another convention: its results stand in a table of their own.",
+    )
+    if button.button("Measure", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not outside):
+        _start(chosen, inside, outside, wanted, LIMITS[limit or "1,000"], how or "first")
+
+
+def _start(
+    chosen: dict[str, Card], inside: Entry, outside: list[str], wanted: list[str], limit: int | None, rule: str
+) -> None:
+    """The same question is answered at once, whoever asked it before."""
+    try:
+        order = order_of(chosen, inside.name, outside, wanted, limit, rule)
+        queue = jobs.queue()
+        if (known := queue.finished("evaluate", order)) is not None:
+            st.session_state["measured"] = known.id
+        else:
+            names = ", ".join(chosen)
+            images = "all images" if limit is None else f"{limit:,} images of each set"
+            queue.submit("evaluate", order, owner=jobs.owner(), title=f"{names} on {inside.name}, {images}")
+    except OODError as problem:
+        st.error(plain(str(problem)), icon=":material/error:")
+        return
+    st.rerun()
+
+
+def _id_set(card: Card) -> Entry | None:
+    """What the checkpoint can be measured on here; a sentence where there is nothing."""
+    offered = _id_sets(card)
+    if not offered:
+        own = entry(_own(card)) if _own(card) in {each.name for each in entries()} else None
+        st.info(
+            "The images that this checkpoint knows are not on this server. "
+            + (plain(own.how) if own is not None else "Put them into the data folder."),
+            icon=":material/folder_off:",
+        )
+        return None
+    names = [each.name for each in offered]
+    name = st.selectbox("ID test set", names, format_func=set_title, key=f"measure-id-{'-'.join(names)}")
+    return entry(name or names[0])
+
+
+def _own(card: Card) -> str:
+    """The set that its thresholds were taken from."""
+    return str(card.thresholds.get("calibration", {}).get("name", ""))
+
+
+def _id_sets(card: Card) -> list[Entry]:
+    """ID sets that are here and may show the network's classes; its own first."""
+    drawn = {each.name: not each.needs for each in entries()}
+    found = [
+        each
+        for each in entries()
+        if each.role == "id"
+        and each.classes == len(card.classes)
+        and each.present()
+        and (not each.needs) == drawn.get(_own(card), not each.needs)
+    ]
+    return sorted(found, key=lambda each: each.name != _own(card))
