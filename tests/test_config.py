@@ -4,14 +4,17 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oodcore.config import RECIPES, Experiment, overridden, read_experiment, recipes, with_seed
+from oodcore.config import RECIPES, Experiment, described, overridden, read_experiment, recipes, with_seed
 from oodcore.data import entry
 from oodcore.errors import DataError, OODError, ScoreError, UnknownNameError
+from oodcore.losses import losses
+from oodcore.train.recipe import Recipe
 
 SMALL: dict[str, Any] = {
     "title": "A small one",
@@ -251,3 +254,32 @@ def test_reading_an_experiment_needs_neither_pydantic_nor_lightning() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert found.stdout == "False\n"
+
+
+def test_fields_are_described_by_the_documentation_of_their_class() -> None:
+    @dataclass
+    class Documented:
+        """Something.
+
+        Args:
+            first: What it is,
+                on two lines.
+            second: See `first`: the same.
+
+        Raises:
+            ValueError: never.
+        """
+
+        first: int
+        second: int
+
+    assert described(Documented) == {"first": "What it is, on two lines.", "second": "See `first`: the same."}
+    assert described(int) == {}
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_every_setting_of_training_has_its_sentence(name: str) -> None:
+    for cls in (losses[name], Recipe):
+        found = described(cls)
+        assert list(found) == [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        assert all(len(sentence) > 8 for sentence in found.values())

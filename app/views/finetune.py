@@ -9,7 +9,7 @@ from app.services.resources import Exhibit
 from app.widgets.finetune import Wanted, form, picked_loss
 from app.widgets.page import header, no_checkpoint, plain
 from app.widgets.pick import picked_checkpoint
-from app.widgets.tuned import called, empty, kept, live, overlay, result
+from app.widgets.tuned import LEAVING, called, empty, kept, live, overlay, result
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job
 
@@ -23,6 +23,8 @@ PROBLEM, PICKED = "finetune problem", "finetune-run"
 
 def render() -> None:
     """Form on the left, run on the right; what came of it below."""
+    if name := st.session_state.pop(LEAVING, None):
+        st.switch_page("views/score.py", query_params={state.CHECKPOINT: name})
     header(TITLE, LEAD)
     folders = resources.folders()
     if not folders:

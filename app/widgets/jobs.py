@@ -44,9 +44,11 @@ def _progress(job: Job, was_active: bool) -> None:
         st.rerun()
     mine = job.owned_by(jobs.owner())
     with st.container(border=True, key=f"job-{job.id}"):
-        left, right = st.columns([5, 1], vertical_alignment="center")
-        with left:
-            st.progress(standing.share, _words(job, standing))
+        if standing.state == "finished":
+            st.progress(1.0, _words(job, standing))
+            return
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.progress(standing.share, _words(job, standing))
         with right:
             _buttons(job, standing, mine)
         if standing.state in ("failed", "killed") or (standing.state == "cancelled" and standing.message):

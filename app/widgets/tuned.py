@@ -23,10 +23,11 @@ from oodcore.jobs.comparison import Change
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import differing
 
-__all__ = ["called", "empty", "kept", "live", "overlay", "result"]
+__all__ = ["LEAVING", "called", "empty", "kept", "live", "overlay", "result"]
 
 EVERY = 1.5  # seconds between two looks at a live run
 MOST = 4
+LEAVING = "finetune leaves for"
 SHARE = 0.95
 LOOKS: dict[str, CurveLook] = {"cross_entropy": "text", "energy_in": "id"}
 VALIDATED: tuple[tuple[str, str, CurveLook], ...] = (
@@ -154,7 +155,7 @@ def _metrics(changes: Sequence[Change]) -> None:
         place.metric(
             f"{change.name} {arrow}",
             theme.percent(change.after),
-            f"{100 * change.delta:+.1f} points".replace("-", theme.MINUS) if change.delta else None,
+            f"{100 * change.delta:+.1f} points" if change.delta else None,  # an ASCII minus turns the arrow
             delta_color="normal" if change.rising else "inverse",
             delta_description=f"from {theme.percent(change.before)}",
             border=True,
@@ -242,12 +243,12 @@ def _naming(job: Job, names: dict[str, str]) -> None:
 
 def _open(name: str) -> None:
     st.success(f"Kept as '{plain(name)}'. Every page offers it now.", icon=":material/bookmark_added:")
-    st.page_link(
-        "views/score.py",
-        label="Open in Score",
-        icon=":material/query_stats:",
-        query_params={state.CHECKPOINT: name},
-    )
+    st.button("Open in Score", icon=":material/query_stats:", key=f"open-{name}", on_click=_left_for, args=(name,))
+
+
+def _left_for(name: str) -> None:
+    """A link alone would lose to this page's own choice of a checkpoint, which other pages take over."""
+    st.session_state[state.CHECKPOINT] = st.session_state[LEAVING] = name
 
 
 def _discard(job: Job, place: DeltaGenerator, mine: bool) -> None:

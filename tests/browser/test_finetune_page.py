@@ -51,7 +51,7 @@ def test_a_run_from_start_to_score(visit) -> None:
     page.get_by_label("Keep it as").press("Enter")
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.get_by_text("Kept as 'browser-run'")).to_be_visible(timeout=30_000)
-    page.get_by_role("link", name="Open in Score").click()
+    page.get_by_role("button", name="Open in Score").click()
     page.wait_for_url(re.compile(r"/score\?.*checkpoint=browser-run|/\?.*checkpoint=browser-run"), timeout=30_000)
     expect(page.locator(".board .card").first).to_be_visible(timeout=60_000)
 
@@ -59,7 +59,7 @@ def test_a_run_from_start_to_score(visit) -> None:
 def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: str) -> None:
     here = visit(scheme="dark")
     page = here.open("/fine-tune?loss=balanced_energy", drawn="button:has-text('Start 60 steps')")
-    order(page, 3000)
+    order(page, 900)
     page.wait_for_url(re.compile(r"run=finetune-"), timeout=30_000)
     expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("L"), timeout=PATIENCE)
 

@@ -14,6 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from oodcore.checkpoint import known, load, read_card, shipped
 from oodcore.checkpoint.own import (
+    adopt,
     class_list,
     examine,
     is_own,
@@ -214,3 +215,23 @@ def test_what_was_made_of_it_is_put_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no longer there"):
         publish(made, folder)
     assert not folder.exists()
+
+
+def test_what_a_run_made_is_adopted_under_a_name_of_plain_letters(cache: Path, tmp_path: Path) -> None:
+    made = keep(examine(pickled(weights())), owner_hash=hashed(THEIRS)).rename(tmp_path / "made")
+    folder = adopt(made, " ../My Run 7! ", owner_hash=hashed(MINE))
+    assert folder == own_folder() / "my-run-7"
+    assert known()["my-run-7"].resolve() == folder.resolve()
+    assert owned(folder, MINE)
+    assert not owned(folder, THEIRS)
+    assert made.is_dir()
+    assert not list(own_folder().glob(".my-run*"))
+    remove(folder, MINE)
+
+
+@pytest.mark.parametrize(
+    ("title", "said"), [("…", "letters or digits"), (shipped()[0], "already"), ("gone", "discarded")]
+)
+def test_names_that_cannot_be_adopted(cache: Path, tmp_path: Path, title: str, said: str) -> None:
+    with pytest.raises(CheckpointError, match=said):
+        adopt(tmp_path / "nothing", title, owner_hash=hashed(MINE))
