@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.compress import Compress
+from app.origin import Origin
 from app.services import outlier_pictures, resources, sheets
 from oodcore.errors import OODError
 
@@ -77,6 +78,6 @@ app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=lifespan,
     routes=[Route("/drawn/{name}/{split}/{number:int}.png", thumbnail), Route("/sheets/{key}.webp", sheet)],
-    middleware=[Middleware(Compress)],
+    middleware=[Middleware(Compress), Middleware(Origin)],
     on_script_error=told,
 )

@@ -6,7 +6,7 @@ import streamlit as st
 
 __all__ = [
     "ACCEPTANCE", "AGAINST", "ALSO", "BESIDE", "CHECKPOINT", "KEEP", "MAP", "SCORER", "SHOW",
-    "by_p", "keep", "look_at", "photo", "remember", "reseed", "reword", "seed", "stray", "strays",
+    "by_p", "keep", "look_at", "photo", "remember", "reseed", "reword", "seed", "stray", "strays", "viewed",
 ]  # fmt: skip
 
 CHECKPOINT, SCORER, AGAINST, SHOW, KEEP = "checkpoint", "scorer", "against", "show", "keep"
@@ -195,3 +195,19 @@ def lead(key: str, value: str | None, default: str | None, *, widget: str) -> No
 
 def _seen(widget: str) -> str:
     return f"{widget} in the link"
+
+
+def viewed(views: Sequence[str]) -> str:
+    """Which of a page's views is shown: the session's, else the link's, else the first; then the link says so.
+
+    A bound widget would write its label into the link.
+    """
+    if st.session_state.get(VIEW) not in views:
+        wanted = st.query_params.get(VIEW)
+        st.session_state[VIEW] = wanted if wanted in views else views[0]
+    view = str(st.session_state[VIEW])
+    if view == views[0]:
+        st.query_params.pop(VIEW, None)
+    else:
+        st.query_params[VIEW] = view
+    return view

@@ -3,7 +3,7 @@
 Everything is keyed by content. A network is never changed once it is here.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -179,14 +179,23 @@ def settings(_shown: Exhibit, weights: str, scorer: str, outliers: str | None) -
     return dial(_shown.calibration(scorer), _shown.held_out(scorer), _shown.against(scorer, outliers))
 
 
-def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting) -> list[Answer]:
-    """What the network says of each picture, in order. Only pictures that it has not seen before are run."""
+def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting, names: Collection[str] = ()) -> list[Answer]:
+    """What the network says of each picture, in order. Only what it has not said before is run.
+
+    Args:
+        shown: The network.
+        pictures: Those that could be prepared.
+        waiting: See `Waiting`.
+        names: Scorers that are needed. Gradient scorers are left out of the answers until they are: each costs
+            several passes more, all the others together cost none.
+    """
+    slow = [] if shown.panel is None else [name for name in shown.panel.gradient_names if name in names]
     said = {picture.id: _SAID.get(_key(shown, picture)) for picture in pictures}
-    missing = [picture for picture in pictures if said[picture.id] is None]
+    missing = [picture for picture in pictures if not _complete(said[picture.id], slow)]
     if missing:
         with turn(waiting):
             for start in range(0, len(missing), BATCH):
-                said |= _run(shown, missing[start : start + BATCH])
+                said |= _run(shown, missing[start : start + BATCH], slow)
     return [answer for picture in pictures if (answer := said[picture.id])]
 
 
@@ -223,17 +232,25 @@ def _key(shown: Exhibit, picture: Picture) -> tuple[str, str, str]:
     return shown.key, picture.id, picture.coding
 
 
-def _run(shown: Exhibit, pictures: Sequence[Picture]) -> dict[str, Answer]:
-    """One pass for the answers and every scorer; gradient scorers add theirs."""
+def _complete(said: Answer | None, names: Sequence[str]) -> bool:
+    return said is not None and all(name in said.scores for name in names)
+
+
+def _run(shown: Exhibit, pictures: Sequence[Picture], names: Sequence[str]) -> dict[str, Answer]:
+    """One pass for the answers and every other scorer; the gradient scorers `names` add theirs."""
     assert shown.panel is not None  # noqa: S101
     views = [view for picture in pictures if isinstance(view := prepared(picture, shown.model.transform), Prepared)]
     pixels = torch.stack([view.pixels for view in views])
     outputs = outputs_of(shown.model, pixels, norms=shown.panel.reads_norms)
     quick, slow = shown.panel.halves()
     scores = quick(outputs)
-    if slow.names:
-        scores |= slow.score(shown.model, pixels)
-    rows = [{name: float(values[row]) for name, values in scores.items()} for row in range(len(pictures))]
+    if names:
+        scores |= slow.subset(names).score(shown.model, pixels)
+    before = [_SAID.get(_key(shown, picture)) for picture in pictures]
+    rows = [
+        {**({} if said is None else said.scores), **{name: float(values[row]) for name, values in scores.items()}}
+        for row, said in enumerate(before)
+    ]
     return {
         picture.id: _SAID.put(_key(shown, picture), Answer(*said))
         for picture, *said in zip(pictures, outputs.logits.softmax(dim=1), outputs.features, rows, strict=True)

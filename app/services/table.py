@@ -1,13 +1,13 @@
 """Every picture as a row, under every checkpoint: for the page and for the files that are taken home."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from app.services import decisions
-from app.services.resources import Answer, Exhibit
+from app.services.resources import Answer, Exhibit, answers
 from app.services.samples import Picture, Prepared, prepared
 from app.services.spreadsheet import comma_separated
 
@@ -73,12 +73,18 @@ def rows(
         acceptance: Share of known images to keep, 0..1.
         names: Scorers to decide with; None is all that a checkpoint has.
     """
-    found = [_verdicts(side, acceptance, names) for side in sides]
+    found = [_verdicts(_complete(side, pictures, names), acceptance, names) for side in sides]
     return [
         Row(picture, view, tuple(verdicts[index] for verdicts in found))
         for index, picture in enumerate(pictures)
         if isinstance(view := prepared(picture, sides[0].shown.model.transform), Prepared)
     ]
+
+
+def _complete(side: Side, pictures: Sequence[Picture], names: Sequence[str] | None) -> Side:
+    """With the scores that need passes of their own, where they are among the names."""
+    wanted = side.shown.scorers if names is None else names
+    return replace(side, answers=answers(side.shown, pictures, lambda ahead: None, wanted))
 
 
 def _verdicts(side: Side, acceptance: float, names: Sequence[str] | None) -> list[Verdict]:

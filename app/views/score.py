@@ -51,7 +51,9 @@ def render() -> None:
             nothing_yet()
         else:
             waiting = partial(busy, st.empty())
-            sides = [Side(name, one, resources.answers(one, pictures, waiting)) for name, one in exhibits.items()]
+            sides = [
+                Side(name, one, resources.answers(one, pictures, waiting, [scorer])) for name, one in exhibits.items()
+            ]
             opening: tuple[float, Scale] = (state.keep(), "p" if state.by_p() else "share")
             results(sides, scorer, against, pictures, opened_at or opening)
         about(main)

@@ -17,7 +17,7 @@ from app.services.resources import Exhibit, is_auxiliary
 from app.widgets.jobs import progress
 from app.widgets.page import plain, set_title
 from oodcore.data import entry
-from oodcore.errors import OODError
+from oodcore.errors import DataError, OODError
 from oodcore.losses.balanced_energy import BalancedEnergyObjective
 
 __all__ = ["Side", "by_class", "doubts", "linked", "panel", "picked_outliers", "remember", "taken_for", "wanted", "why"]
@@ -97,7 +97,7 @@ def wanted(folder: Path, shown: Exhibit, name: str) -> None:
         if right.button("Count them", type="primary", icon=":material/tag:", key=f"count-{name}", width="stretch"):
             try:
                 order = outliers.order(folder, shown, name)
-                jobs.queue().submit("prior", order, owner=jobs.owner(), title=f"Outliers {name} under {shown.name}")
+                jobs.queue().submit("prior", order, owner=jobs.owner(), title=f"Count {name} with {shown.name}")
             except OODError as problem:
                 st.error(plain(str(problem)), icon=":material/error:")
                 return
@@ -225,9 +225,13 @@ def taken_for(side: Side, setting: Setting, colour: str, *, key: str) -> None:
         return
     try:
         sources = pictures(side.found, census, first)
-    except OODError as problem:
+    except DataError:
+        known = entry(census.name)  # its own sentence names folders of this server
         st.caption(f"{who}: {len(rows):,} of the outliers drawn above.")
-        st.info(f"Their pictures are not shown here. {plain(str(problem))}", icon=":material/folder_off:")
+        st.info(
+            f"Pictures of '{plain(known.title)}' are not on this server. {plain(known.how)}",
+            icon=":material/folder_off:",
+        )
         return
     pushed = side.fitted(setting).pushed(census.logits).tolist()
     items = [

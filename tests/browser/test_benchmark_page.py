@@ -85,3 +85,22 @@ def test_nothing_is_cut_on_a_phone(visit) -> None:
     page.wait_for_timeout(1500)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
     here.shot("benchmark-dark-390")
+
+
+def test_an_evaluation_runs_as_a_job_and_its_results_open(visit) -> None:
+    here = visit()
+    page = here.open(SHAPES, drawn=DRAWN)
+    page.get_by_role("radio", name="500").click()
+    here.settled()
+    page.get_by_role("button", name="Measure").click()
+    expect(page.get_by_role("button", name="Show its results")).to_be_visible(timeout=120_000)
+    page.get_by_role("button", name="Show its results").click()
+    page.wait_for_url(re.compile("results=evaluate-"))
+    expect(page.get_by_text("shapes (500 images)").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile("Every image that .* scored on this server"))).to_be_visible(timeout=30_000)
+    here.settled()
+    drawn, table = (
+        float(text) for text in re.findall(r"(\d+\.\d+) %", page.get_by_text("of exactly these:").inner_text())
+    )
+    assert abs(drawn - table) < 0.02
+    here.shot("benchmark-evaluated-1280")

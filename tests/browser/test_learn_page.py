@@ -150,13 +150,19 @@ def test_the_end_leads_on(visit) -> None:
     ("link", "scheme"),
     [
         ("lesson=energy&step=5", "dark"),
-        ("lesson=margins&step=4", "light"),
+        ("lesson=balance&step=4", "light"),
     ],
 )
 def test_nothing_is_cut_on_a_phone(visit, link: str, scheme: str) -> None:
     here = visit(width=390, scheme=scheme)
     page = here.open(f"/learn?{link}", drawn=STAGE)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    assert (
+        page.locator(".stage svg text").evaluate_all(
+            "texts => texts.filter(part => part.getBoundingClientRect().right > 378).map(part => part.textContent)"
+        )
+        == []
+    )
     outside = page.locator(".stage").evaluate(
         "stage => [...stage.querySelectorAll('*')].filter(part => part.getBoundingClientRect().right > 391).length"
     )

@@ -25,7 +25,7 @@ import sklearn.metrics  # noqa: F401
 import torchvision  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED, LINKED = ("oodcore", "app", "tests"), ("checkpoints", ".streamlit")
+COPIED, LINKED = ("oodcore", "app", "tests"), ("checkpoints", "docs", ".streamlit")
 AT_ONCE, BROKEN = 2, 70
 
 

@@ -103,8 +103,11 @@ function panel(view, about) {
 
 // Everything that depends on the width, once; `draw` only moves it.
 function shape(view) {
-  for (const one of view.panels) {
+  for (const one of view.panels) {  // widths are read before anything is written, or the browser would lay out twice
     one.width = one.bars.clientWidth || 600;
+    one.across = one.cloud.clientWidth || 400;
+  }
+  for (const one of view.panels) {
     one.wide = one.width >= 500;
     one.cut = one.classes.length > MOST && !view.whole ? MOST : one.classes.length;
     one.more.hidden = one.classes.length <= MOST;
@@ -251,7 +254,7 @@ function bars(view, one, { share, lift }) {
 const times = (one, i) => `×${fixed(one.classes.length * one.weights[i])}`;
 
 function cloud(view, one, { z, low, high }) {
-  const width = one.cloud.clientWidth || 400, height = one.height = Math.max(CLOUD, Math.min(HEAD + ROW * one.order.length + FOOT, 420)), bottom = height - 40, left = 44;
+  const width = one.across, height = one.height = Math.max(CLOUD, Math.min(HEAD + ROW * one.order.length + FOOT, 420)), bottom = height - 40, left = 44;
   const room = 0.03 * (high - low);
   one.x = (energy) => left + (width - left - 6) * Math.min(1, Math.max(0, (energy - low + room) / (high - low + 2 * room)));
   one.y = (value) => bottom - (bottom - 26) * Math.min(1, value / z);
@@ -280,7 +283,7 @@ function cloud(view, one, { z, low, high }) {
   one.cloud.setAttribute("aria-label", `${count} outliers by energy and Z; ${under} lie below their margin.`);
 }
 
-const triangle = (x, y) => `M${x.toFixed(1)} ${(y - 4).toFixed(1)}l3.7 6.4h-7.4z`;
+const triangle = (x, y) => `M${Math.round(10 * x) / 10} ${Math.round(10 * y - 40) / 10}l3.7 6.4h-7.4z`;
 
 // The formula with the numbers of the class that is looked at.
 function read(view, one) {

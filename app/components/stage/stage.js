@@ -186,15 +186,16 @@ function written(words) {
 // ---- drawings: each lays out what stays, and hands back what follows the dials ---------------------------------------
 
 function heading(svg, title, entries, width, font) {
-  svg.append(text(title, { class: "title", x: 0, y: font }));
-  let x = 0, y = 2.4 * font;
+  const rows = wrap(title, 0.86 * width, font), down = 1.3 * font * (rows.length - 1);
+  rows.forEach((words, i) => svg.append(text(words, { class: "title", x: 0, y: (1 + 1.3 * i) * font })));
+  let x = 0, y = 2.4 * font + down;
   for (const [words, kind, shape] of entries) {
     const size = 26 + 6 + 0.46 * font * words.length;
     if (x && x + size > width) { x = 0; y += 1.4 * font; }
     svg.append(sample(kind, shape, x, y - 0.3 * font), text(words, { class: "legend", x: x + 32, y }));
     x += size + 20;
   }
-  return entries.length ? y + 0.8 * font : 1.7 * font;
+  return entries.length ? y + 0.8 * font : 1.7 * font + down;
 }
 
 function sample(kind, shape, x, y) {

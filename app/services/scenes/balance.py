@@ -81,11 +81,9 @@ def scene(cast: Cast) -> Scene:
     families = procedural("shapes-aux", "test", count=1).classes
     return Scene(
         dials={
-            "imbalance": Dial(
-                "imbalance", "Crowd: most to least shown family", crowds, tuple(f"{c:g} : 1" for c in crowds)
-            ),
+            "imbalance": Dial("imbalance", "Crowd, most to least shown", crowds, tuple(f"{c:g} : 1" for c in crowds)),
             "loss": Dial("loss", "Trained with", WAYS, ("energy", "its control", "balanced, γ 0.5", "balanced, γ 1")),
-            "gamma": Dial("gamma", "γ: how much of the crowd is seen", GAMMAS, tuple(f"{g:g}" for g in GAMMAS), 6),
+            "gamma": Dial("gamma", "γ: how much of it is seen", GAMMAS, tuple(f"{g:g}" for g in GAMMAS), 6),
             "alpha": Dial("alpha", "α: how far margins rise", ALPHAS, tuple(f"{a:g}" for a in ALPHAS), 7),
         },
         views={
@@ -130,7 +128,7 @@ def scene(cast: Cast) -> Scene:
                 behind_name="as counted",
             ),
             "lifts": Bars(
-                "How far the margin rises for an outlier that surely looks like …",
+                "How far the margin rises where an outlier surely looks like a …",
                 cast.classes,
                 0.0,
                 float(lifts.max()),

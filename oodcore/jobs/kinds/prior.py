@@ -1,5 +1,6 @@
 """Count a set of outliers by the class that a network takes each for; the result is one census."""
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
         raise CheckpointError("The checkpoint was changed after this was ordered. Order it again.")
     images = open_set(name, split, root, lambda done, total: tell(f"Reading {name}", done, total))
     total = len(images)
-    yield Event("prepared", 0, {"steps": total, "message": f"Counting {name}: 0 of {total:,}."})
+    yield Event("prepared", 0, {"steps": total})
+    began = time.monotonic()
     steps = counting(model, images, split, batch_size=BATCH)
     while True:
         try:
@@ -70,6 +72,7 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
         except StopIteration as end:
             census = end.value
             break
-        yield Event("progress", done, {"steps": total, "message": f"Counting {name}: {done:,} of {total:,}."})
+        left = (time.monotonic() - began) / done * (total - done)
+        yield Event("progress", done, {"steps": total, "message": f"about {left:.0f} s left"})
     save_censuses(place.path / "result" / OUTLIERS, {name: census})
     yield Event("finished", total, {"steps": total, "counts": census.counts.tolist()})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.charts.score import Standing, bins, class_shares, standings
+from app.charts.score import Standing, answers, attribution, bins, class_shares, curve, ends, standings
 from app.theme import DARK, LIGHT
 
 
@@ -45,11 +45,78 @@ def test_only_the_largest_shares_are_drawn() -> None:
 def test_flagged_differs_by_shape_and_word_and_not_by_colour_alone() -> None:
     figure = standings([Standing("Energy", 0.5, False), Standing("KNN", 0.99, True)], 0.95, LIGHT)
     dots = figure.data[0]
-    assert list(dots.y) == ["KNN", "Energy"]
+    assert list(dots.y) == [0, 1]
+    assert list(figure.layout.yaxis.ticktext) == ["KNN", "Energy"]
     assert list(dots.marker.symbol) == ["diamond", "circle"]
     assert list(dots.marker.color) == [LIGHT.ood, LIGHT.id]
-    assert list(dots.customdata) == ["flagged", "kept"]
+    assert [tuple(words) for words in dots.customdata] == [("KNN", "flagged"), ("Energy", "kept")]
+    assert set(dots.text) == {""}
     assert figure.layout.shapes[0].x0 == 0.95
+
+
+def test_several_checkpoints_stand_below_each_other_with_their_numbers() -> None:
+    rows = [
+        Standing(title, rank, rank > 0.9, side)
+        for title, ranks in [("Energy", [0.5, 0.99]), ("KNN", [0.95, 0.2])]
+        for side, rank in zip(["baseline", "balanced"], ranks, strict=True)
+    ]
+    dots = standings(rows, 0.9, LIGHT).data[0]
+    drawn = {tuple(words): (x, y, number, shape) for words, x, y, number, shape in zip(
+        dots.customdata, dots.x, dots.y, dots.text, dots.marker.symbol, strict=True)}  # fmt: skip
+    assert drawn["baseline, Energy", "kept"][0] == 0.5
+    assert drawn["balanced, Energy", "flagged"][2:] == ("2", "diamond")
+    assert drawn["baseline, KNN", "flagged"][2:] == ("1", "diamond")
+    heights = [drawn[key][1] for key in drawn]
+    assert heights == sorted(heights)
+    assert drawn["baseline, Energy", "kept"][1] > 1 > drawn["balanced, Energy", "flagged"][1] > 0.5
+
+
+def test_a_score_that_a_checkpoint_lacks_has_no_dot() -> None:
+    rows = [Standing("Energy", 0.5, False, "a"), Standing("Energy", 0.6, False, "b"), Standing("ViM", 0.7, False, "b")]
+    dots = standings(rows, 0.9, LIGHT).data[0]
+    assert list(dots.text) == ["2", "2", "1"]
+
+
+def test_answers_of_several_checkpoints_are_the_classes_that_any_believes_in() -> None:
+    figure = answers(["a", "b", "c", "d"], [[0.9, 0.1, 0, 0], [0.2, 0.1, 0, 0.7]], ["one", "two"], LIGHT, most=2)
+    assert {bar.name: list(zip(bar.y, bar.x, strict=True)) for bar in figure.data} == {
+        "1 one": [("d", 0), ("a", 0.9)],
+        "2 two": [("d", 0.7), ("a", 0.2)],
+    }
+    assert len({bar.marker.color for bar in figure.data}) == 2
+    assert figure.layout.showlegend
+
+
+def test_what_raises_the_energy_is_orange_and_what_lowers_it_blue() -> None:
+    values = np.array([[-2.0, 0.0], [0.5, 1.0]], np.float32)
+    end = ends([values, values / 10])
+    figure = attribution(values, "data:image/webp;base64,", end, LIGHT)
+    heat = figure.data[0]
+    assert (heat.zmin, heat.zmax) == (-end, end)
+    assert 1.9 < end <= 2
+    low, high = heat.colorscale[0], heat.colorscale[-1]
+    assert low[1].startswith("rgba(8,75,138")  # LIGHT.id
+    assert high[1].startswith("rgba(194,65,12")  # LIGHT.ood
+    assert heat.colorscale[2][1].endswith(",0.0)")
+    assert [words[0] for words in heat.colorbar.ticktext] == ["\N{MINUS SIGN}", "0", "+"]
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # row 0 is on top, as in the picture
+    assert figure.layout.images[0].layer == "below"
+
+
+def test_nothing_to_explain_still_has_a_scale() -> None:
+    assert ends([np.zeros((3, 3), np.float32)]) == 1.0
+
+
+def test_a_curve_stands_on_the_ground_and_reaches_its_peak() -> None:
+    drawn = bins(np.linspace(0, 1, 100), np.full(5, 0.9))
+    found = curve(drawn, threshold=0.5, width=560, height=100)
+    assert found.id.startswith("M0 100V")
+    assert found.id.endswith("H560.0V100")
+    assert "V0.0H" in str(found.ood)
+    assert found.line == pytest.approx(280, abs=0.1)
+    assert found.ends == (float(drawn.edges[0]), float(drawn.edges[-1]))
+    assert curve(bins(np.linspace(0, 1, 100), None), threshold=7.0).ood is None
+    assert curve(drawn, threshold=7.0, width=560).line == 560
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK])

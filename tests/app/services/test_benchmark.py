@@ -7,6 +7,7 @@ from app.services import benchmark, jobs
 from oodcore.jobs import boards
 from oodcore.jobs.folder import Status
 from oodcore.jobs.kinds.evaluate import order_of, work
+from oodcore.jobs.queue import Queue
 from oodcore.metrics import auroc
 
 NAME = "shapes-resnet20w4"
@@ -30,11 +31,10 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No stores, jobs in a folder of this test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(boards, "store_folders", list)
-    monkeypatch.setenv("OOD_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("OOD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(jobs, "owner", lambda: "me")
-    jobs.queue.clear()  # type: ignore[attr-defined]
-    monkeypatch.setattr(jobs.queue(), "backend", Idle())
+    queue = Queue(tmp_path / "jobs", Idle())
+    monkeypatch.setattr(jobs, "queue", lambda: queue)
     return tmp_path
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 import app
 from app.services import jobs
 from oodcore.jobs import boards
+from oodcore.jobs.folder import Status
 from oodcore.jobs.kinds.evaluate import work
+from oodcore.jobs.queue import Queue
 from oodcore.jobs.store import COLUMNS, Store
 
 MAIN = str(Path(app.__file__).with_name("main.py"))
@@ -33,13 +35,30 @@ def row(method: str, seed: int, scorer: str, test: str, auroc: float, **changes:
     return {name: blank[kind] for name, kind in COLUMNS.items()} | about | how | names | values | spent | changes
 
 
+class Idle:
+    """A backend that carries nothing out."""
+
+    def __init__(self) -> None:
+        self.started: list[Path] = []
+
+    def start(self, folder: Path) -> dict[str, Any]:
+        self.started.append(folder)
+        return {}
+
+    def alive(self, handle: Any) -> bool:
+        return False
+
+    def stop(self, handle: Any) -> None:
+        raise AssertionError
+
+
 @pytest.fixture
 def stored(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One small result store, and no other; jobs in a folder of this test."""
     monkeypatch.setattr(boards, "PACKAGE", tmp_path / "elsewhere" / "oodcore")
     monkeypatch.setenv("OOD_RESULTS", str(tmp_path / "stores"))
-    monkeypatch.setenv("OOD_JOBS", str(tmp_path / "jobs"))
-    jobs.queue.clear()  # type: ignore[attr-defined]
+    queue = Queue(tmp_path / "jobs", Idle())
+    monkeypatch.setattr(jobs, "queue", lambda: queue)
     folder = tmp_path / "stores" / "grid"
     for (method, seed), scores in VALUES.items():
         rows = [
@@ -153,7 +172,7 @@ def test_a_link_opens_a_cell_and_one_without_scores_says_so(page: AppTest) -> No
     assert "not on this server: neither the weights" in sentences(page)
 
 
-@pytest.mark.parametrize("nonsense", ["x", "a|b", "a|b|c", "tuned|energy|c", "||", "|" * 50])
+@pytest.mark.parametrize("nonsense", ["a|b", "tuned|energy|c", "|" * 50])
 def test_nonsense_for_a_cell_opens_the_best_one(page: AppTest, nonsense: str) -> None:
     page.query_params["cell"] = nonsense
     page.run()
@@ -195,9 +214,6 @@ def test_a_damaged_file_is_one_sentence_and_the_rest_is_shown(page: AppTest, sto
 
 def test_without_any_result_it_says_what_to_do(page: AppTest, stored: Path) -> None:
     shutil.rmtree(stored.parent)
-    from app.services import resources
-
-    resources.folders()
     page.run()
     assert not page.exception
     # the shipped cards are there even without a store
@@ -240,23 +256,8 @@ def test_the_energy_of_every_image_gives_the_stored_number(page: AppTest) -> Non
     assert "A part of the images" not in text
 
 
-def test_an_evaluation_is_ordered_and_its_results_are_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Path] = []
-
-    class Here:
-        """Carries nothing out until the test does."""
-
-        def start(self, folder: Path) -> dict[str, Any]:
-            started.append(folder)
-            return {}
-
-        def alive(self, handle: Any) -> bool:
-            return False
-
-        def stop(self, handle: Any) -> None:
-            raise AssertionError
-
-    monkeypatch.setattr(jobs.queue(), "backend", Here())
+def test_an_evaluation_is_ordered_and_its_results_are_shown(page: AppTest) -> None:
+    started = cast(Idle, jobs.queue().backend).started
     page.run()
     page.multiselect(key="measure-scorers").set_value(["energy", "msp"])
     page.segmented_control(key="measure-limit").set_value("500").run()
@@ -268,8 +269,6 @@ def test_an_evaluation_is_ordered_and_its_results_are_shown(page: AppTest, monke
     assert (order["scorers"], order["limit"], order["rule"]) == (["energy", "msp"], 500, "first")
     run = jobs.queue().job(folder.name).run
     list(work({**order, "limit": 30}, run, root=None))
-    from oodcore.jobs.folder import Status
-
     run.tell(Status("finished", 3, 3))
     page.run()
     next(button for button in page.button if button.label == "Show its results").click().run()

@@ -154,6 +154,6 @@ def test_presenting_is_a_link(page: AppTest) -> None:
     assert page.button(key="learn-present").label == "Leave presenting"
 
 
-def test_the_end_leads_to_a_page_of_the_app() -> None:
-    views = {file.stem for file in (Path(app.__file__).parent / "views").glob("*.py")}
-    assert lessons.library()[0]["energy"].remember.page in views
+@pytest.mark.parametrize("name", NAMES)
+def test_the_end_leads_to_a_page_of_the_app(name: str) -> None:
+    assert f"views/{lessons.library()[0][name].remember.page}.py" in Path(MAIN).read_text("utf-8")

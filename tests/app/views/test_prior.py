@@ -113,6 +113,19 @@ def test_a_class_in_the_link_shows_its_outliers(page: AppTest) -> None:
     assert "lowest energy first" in words(other)
 
 
+@pytest.mark.skipif("cifar10-resnet20" not in shipped(), reason="no network of photographs is shipped here")
+def test_pictures_that_may_not_be_shipped_say_how_to_get_them_and_tell_no_folder(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OOD_DATA", raising=False)
+    page.query_params["checkpoint"], page.query_params["class"] = "cifar10-resnet20", "frog"
+    page.run()
+    assert not page.exception
+    assert page.dataframe[0].value["outliers"].sum() == 24_996
+    assert "Pictures of 'Tiny ImageNet, 50 other classes' are not on this server" in sentences(page)
+    assert str(tmp_path) not in sentences(page)
+
+
 def test_two_networks_side_by_side(page: AppTest) -> None:
     page.run()
     page.toggle(key="side-by-side").set_value(True).run()

@@ -156,7 +156,7 @@ def test_charts_carry_words_for_those_who_do_not_see_them(page: AppTest) -> None
     assert len(charts) == 2
     assert "The network answers" in charts[0].alt
     assert "scores" in charts[1].alt
-    assert json.loads(charts[1].spec)["data"][0]["y"][-1] == "Energy"
+    assert json.loads(charts[1].spec)["layout"]["yaxis"]["ticktext"][-1] == "Energy"
 
 
 def test_one_session_never_sees_another_ones_files(page: AppTest, served: Path) -> None:
@@ -200,3 +200,118 @@ def test_outliers_of_the_training_are_offered_last(page: AppTest) -> None:
     assert offered.value in ("shapes-near", "shapes-far")
     assert offered.index == 0
     assert "50" in offered.options[-1]
+
+
+def beside(page: AppTest) -> list[str]:
+    return list(page.multiselect(key=state.BESIDE).value)
+
+
+@pytest.fixture
+def family(served: Path) -> AppTest:
+    """Opened as a visitor does: the baseline of drawn shapes with its fine-tunings."""
+    return AppTest.from_file(MAIN, default_timeout=60)
+
+
+def test_the_first_page_compares_the_baseline_with_its_fine_tunings(family: AppTest) -> None:
+    family.run()
+    assert not family.exception
+    assert sentences(family) == ""
+    assert family.selectbox(key="checkpoint").value == "shapes-resnet20w4"
+    assert beside(family) == ["shapes-resnet20w4-energy", "shapes-resnet20w4-balanced"]
+    frame = family.dataframe[0].value
+    words = frame[["By baseline", "By energy", "By balanced"]]
+    assert list(frame["Differ"]) == [len(set(row)) > 1 for row in words.itertuples(index=False)]
+    assert 0 < frame["Differ"].sum() < len(frame)
+
+
+def test_one_checkpoint_alone_has_one_decision(family: AppTest) -> None:
+    family.run()
+    family.multiselect(key=state.BESIDE).set_value([]).run()
+    assert not family.exception
+    assert "Decision" in family.dataframe[0].value
+    assert "Differ" not in family.dataframe[0].value
+
+
+def test_a_link_chooses_what_is_compared(family: AppTest) -> None:
+    family.query_params[state.BESIDE] = ["semantic", "outlier exposure"]
+    family.run()
+    assert beside(family) == ["shapes-resnet20w4-semantic", "shapes-resnet20w4-oe"]
+    assert {"By semantic", "By outlier exposure"} < set(family.dataframe[0].value)
+
+
+def test_a_link_to_something_that_cannot_be_compared(family: AppTest) -> None:
+    family.query_params[state.BESIDE] = ["cifar10-resnet20", "energy"]
+    family.run()
+    assert not family.exception
+    assert "compares with 'cifar10-resnet20', which is not on this server or does not know" in sentences(family)
+    assert beside(family) == ["shapes-resnet20w4-energy"]
+
+
+def test_a_checkpoint_without_the_score_is_left_out(family: AppTest) -> None:
+    family.query_params[state.BESIDE] = ["tiny", "energy"]
+    family.run()
+    family.selectbox(key="scorer").set_value("vim").run()
+    assert not family.exception
+    assert any("Left out, for it has no score 'vim': tiny." in caption.value for caption in family.caption)
+    assert "By tiny" not in family.dataframe[0].value
+    assert "By energy" in family.dataframe[0].value
+
+
+def test_a_damaged_checkpoint_beside_is_one_sentence(family: AppTest, served: Path) -> None:
+    import shutil
+
+    folder = served / "damaged"
+    shutil.copytree(served / "tiny", folder)
+    try:
+        (folder / "model.safetensors").write_bytes(b"\x00" * 64)
+        family.query_params[state.BESIDE] = ["damaged"]
+        family.run()
+        assert not family.exception
+        assert "'damaged' is left out." in sentences(family)
+        assert "Decision" in family.dataframe[0].value
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_an_energy_map_is_made_only_when_asked_for_and_once(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.services import resources
+
+    runs = []
+    made = resources.energy_map
+    monkeypatch.setattr(resources, "energy_map", lambda *given, **more: runs.append(1) or made(*given, **more))
+    resources._MAPS._kept.clear()
+    page.run()
+    assert runs == []
+    page.toggle(key=state.MAP).set_value(True).run()
+    page.query_params["keep"] = "80"
+    page.run()
+    assert not page.exception
+    assert runs == [1]
+    charts = [chart.proto for chart in page.get("plotly_chart")]
+    assert len(charts) == 3
+    assert "the plain picture has" in charts[2].alt
+
+
+def test_listed_scores_are_chosen(page: AppTest) -> None:
+    page.run()
+    page.pills(key=state.ALSO).set_value(["knn"]).run()
+    assert [name for name in page.dataframe[0].value if name in ("energy", "msp", "knn")] == ["energy", "knn"]
+
+
+def test_releasing_the_dial_runs_no_network_and_the_board_is_made_once(
+    family: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.services import resources
+    from app.widgets import compare
+
+    family.run()
+    monkeypatch.setattr(resources, "outputs_of", lambda *_, **__: pytest.fail("a network ran again"))
+    monkeypatch.setattr(compare, "contents", lambda *_, **__: pytest.fail("the board was made again"))
+    family.query_params["keep"] = "70"
+    assert not family.run().exception
+
+
+def test_the_report_and_the_table_are_offered(family: AppTest) -> None:
+    family.run()
+    names = [button.proto.label for button in family.get("download_button")]
+    assert names == ["Download CSV", "Download report"]

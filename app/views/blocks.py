@@ -1,0 +1,143 @@
+"""Blocks: which block of a network sees the whole object, and what its norm says of a picture."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from app import state
+from app.charts.blocks import Columns
+from app.components.tray import Thumb, tray
+from app.services import blocks, resources, samples
+from app.services.blocks import Choice
+from app.services.resources import Exhibit
+from app.services.samples import Picture, Prepared, prepared
+from app.widgets.blocks import drawn_strip, formulas, jigsaw_preview, norm_in_others, table, verdict
+from app.widgets.page import about, busy, header, no_checkpoint, set_title, unfitted
+from app.widgets.photos import remember, remembered
+from app.widgets.pick import picked_checkpoint
+from app.widgets.score import left_out
+from oodcore.errors import OODError
+from oodcore.evaluate.blocks import below
+
+TITLE = "Which block sees the whole object?"
+LEAD = (
+    "A network is a chain of blocks. A block that has learned whole objects answers a known picture strongly (a large "
+    "**FeatureNorm**), and grows quiet when the picture is cut up, or shows something new. **NormRatio** finds that "
+    "block by cutting up training pictures: no outliers are needed."
+)
+
+
+def render() -> None:
+    """Choices on top; then the pictures, and everything that the chosen one changes."""
+    header(TITLE, LEAD)
+    folders = resources.folders()
+    if not folders:
+        no_checkpoint()
+        return
+    left, right, _ = st.columns([5, 4, 4])
+    try:
+        shown = picked_checkpoint(left, folders)
+        if shown.panel is None:
+            unfitted(shown)
+            return
+        against = None
+        if shown.outliers:
+            against = right.selectbox(
+                "Outliers to compare with",
+                shown.outliers,
+                format_func=set_title,
+                key=state.AGAINST,
+                bind="query-params",
+                help="They only show whether the choice was right; NormRatio never sees them.",
+            )
+        pictures = offered(shown)
+        chosen = blocks.choice(shown, partial(busy, st.empty()))
+        results(shown, against, chosen, pictures)
+        if chosen is not None and against is not None:
+            norm_in_others(shown, chosen, against)
+        formulas()
+        about(shown)
+    except OODError as problem:
+        st.error(str(problem), icon=":material/error:")
+
+
+def offered(shown: Exhibit) -> list[Picture]:
+    """Every sample, and the visitor's own photos."""
+    with st.popover("Add your own photos", icon=":material/add_photo_alternate:"):
+        files = st.file_uploader(
+            f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
+            type=["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"],
+            accept_multiple_files=True,
+            max_upload_size=samples.MEGABYTES,
+            key="block-photos",
+            help="They stay in this session's memory: never written to disk, never shown to anyone else.",
+        )
+    own, sentences = samples.from_files(files, st.session_state.setdefault("hashes", {}))
+    good, broken = samples.prepare(own, shown.model.transform)
+    left_out([*sentences, *broken], len(good))
+    remember(good)
+    good, _ = samples.prepare(remembered(), shown.model.transform)
+    groups = samples.groups(shown.model.classes, shown.known)
+    return [*good, *(picture for group in groups.values() for picture in group.pictures())]
+
+
+@st.fragment
+def results(shown: Exhibit, against: str | None, chosen: Choice | None, pictures: Sequence[Picture]) -> None:
+    """Everything that another picture, or another shuffle, changes."""
+    wanted = state.photo()
+    picture = next((one for one in pictures if wanted and one.id.startswith(wanted)), pictures[0])
+    picked = tray(thumbs(shown, pictures), chosen=picture.id, label="Picture to look at", key="tray")
+    if picked is not None and picked != st.session_state.get("tray-said"):
+        st.session_state["tray-said"] = picked
+        picture = next((one for one in pictures if one.id == picked), picture)
+        state.look_at(picture.id)
+    view = prepared(picture, shown.model.transform)
+    assert isinstance(view, Prepared)  # noqa: S101  those that cannot be read are not offered
+    seed = state.seed()
+    shuffled = blocks.jigsaws(shown, picture, seed, partial(busy, st.empty()))
+    found = blocks.strip(shown, shown.key, against)
+    columns = Columns(
+        found.names,
+        None if chosen is None else chosen.selected,
+        found.known.numpy(),
+        None if found.outliers is None else found.outliers.numpy(),
+        shuffled.whole.numpy(),
+        shuffled.cut.numpy(),
+        None if chosen is None else chosen.ratios.numpy(),
+        shuffled.ratios.numpy(),
+        None if against is None else found.aurocs[against].numpy(),
+    )
+    shares = below(shown.reference[shown.known or ""], shuffled.whole).tolist()
+    facts, drawing = st.columns([3, 9], gap="medium")
+    with facts:
+        verdict(picture, view, columns, shares)
+    with drawing:
+        drawn_strip(found, columns, against)
+    title, button = st.columns([3, 1], vertical_alignment="bottom")
+    title.subheader("Cut into nine and shuffled", anchor=False)
+    button.button(
+        "Shuffle again",
+        icon=":material/shuffle:",
+        type="primary",
+        width="stretch",
+        on_click=state.reseed,
+        help=f"Other orders of the nine tiles. The link keeps the seed, now {seed}.",
+    )
+    at = len(found.names) - 2 if chosen is None else chosen.selected
+    jigsaw_preview(view, shuffled, found.names, at)
+    st.subheader("Every block", anchor=False)
+    table(found, columns, shares)
+
+
+def thumbs(shown: Exhibit, pictures: Sequence[Picture]) -> list[Thumb]:
+    """For the tray."""
+    plural = {"photograph": "photographs", "texture": "textures", "yours": "your photos"}
+    return [
+        Thumb(one.id, view.original, one.name, plural.get(one.group, f"{one.group}s"))
+        for one in pictures
+        if isinstance(view := prepared(one, shown.model.transform), Prepared)
+    ]
+
+
+render()
