@@ -88,7 +88,7 @@ def chosen_settings(place: DeltaGenerator) -> Settings:
             "UMAP starts from chance, so each seed draws the same neighbourhoods a little differently. What holds "
             "under several seeds is worth believing."
         )
-        seed = st.number_input("Seed", 0, 9999, usual.seed, key=state.MAP_SEED, bind="query-params")
+        seed = st.number_input("Seed", 0, 9999, key=state.MAP_SEED, bind="query-params")
         near = st.select_slider(
             "Neighbours kept close",
             [5, 10, 15, 30, 50, 100],

@@ -55,7 +55,8 @@ def ink(page: Page, side: int = 0) -> int:
         .nth(side)
         .evaluate(
             "c => { const pen = new OffscreenCanvas(c.width, c.height).getContext('2d'); pen.drawImage(c, 0, 0);"
-            " const d = pen.getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n; }"
+            " const d = pen.getImageData(0, 0, c.width, c.height).data; let n = 0;"
+            " for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n; }"
         )
     )
 

@@ -561,7 +561,9 @@ function scaleBar(view) {
     if (!range || !panel.values[colour]) return;
     const bar = element("span", "ramp"), letter = panels.length > 1 ? `${SIDES[side]}: ` : "";
     bar.style.background = `linear-gradient(to right, ${ramp(data.tones).join(", ")})`;
-    bars.push(element("span", "n", letter + number(range.low)), bar, element("span", "n", number(range.high)), element("span", "", range.words));
+    const row = element("div", "one");
+    row.append(element("span", "n", letter + number(range.low)), bar, element("span", "n", number(range.high)), element("span", "", range.words));
+    bars.push(row);
   });
   find(".scale").replaceChildren(...bars);
 }
