@@ -184,19 +184,15 @@ def unsure_preprocessing(used: Preprocessed, card: object | None = None, /) -> F
 
 
 def prior_zeros(counts: Array, gamma: float, /) -> Finding | None:
-    """OOD008: a class that no outlier was assigned to has weight 0 for every gamma above 0, and that of all at 0."""
+    """OOD008: a class that no outlier was assigned to keeps weight 0 for every gamma above 0."""
     empty = int((as_scores(counts, "counts") == 0).sum())
-    if not empty:
+    if not empty or gamma <= 0:
         return None
-    weight = (
-        f"stays 0 at gamma = {gamma:g} and jumps to that of the others at gamma = 0"
-        if gamma > 0
-        else "equals that of the others at gamma = 0, and drops to 0 at any gamma above it"
-    )
     return Finding(
         "OOD008",
         "note",
-        f"No outlier was assigned to {empty} of {len(counts)} classes, whose weight {weight}.",
+        f"No outlier was assigned to {empty} of {len(counts)} classes, whose weight stays 0 at gamma = {gamma:g} "
+        "and jumps to that of the others at gamma = 0.",
         "Draw more outliers, or add one to each count, if such classes should take part.",
     )
 
