@@ -12,7 +12,7 @@ SHAPES = "/benchmark?results=cards-shapes"
 
 
 def cell(page: Page, row: str, column: int) -> Locator:
-    line = page.locator(".matrix tbody tr", has=page.locator("th", has_text=re.compile(f"^{re.escape(row)}(?![-\\w])")))
+    line = page.locator(f".matrix tbody tr:has(> th[data-title='{row}'])")
     return line.locator("td").nth(column).locator("button")
 
 

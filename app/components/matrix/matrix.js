@@ -62,6 +62,7 @@ function heads({ columns, words }) {
 
 function line(row, buttons, columns) {
   const made = element("tr", "", row.apart ? "apart" : ""), head = element("th", row.title);
+  head.dataset.title = row.title;
   head.scope = "row";
   if (row.hint) head.title = row.hint;
   if (row.words) head.append(element("small", row.words));
