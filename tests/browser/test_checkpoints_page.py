@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from oodcore.models import build
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TILE = "[class*=st-key-tile-]"
 

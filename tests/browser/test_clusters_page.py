@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from oodcore.data.procedural import procedural
 from oodcore.evaluate.pictures import image_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DRAWN = ".points .panel canvas"
 URL = "/clusters"

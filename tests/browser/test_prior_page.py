@@ -10,7 +10,7 @@ from oodcore.evaluate.census import load_censuses
 from oodcore.losses.balanced_energy import BalancedEnergy
 from oodcore.priors import temper
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BASE = "shapes-resnet20w4"
 DRAWN = ".prior .panel .row"
 
