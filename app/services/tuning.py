@@ -25,6 +25,7 @@ from oodcore.jobs.settings import Basis, auxiliary_beside, evaluation_of
 __all__ = [
     "CHECKPOINT",
     "KIND",
+    "UNTOLD",
     "Curve",
     "Story",
     "archive",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 KIND = "finetune"
+DRAWN = 400
 IMBALANCES = (1, 10, 50, 100)
 TERMS, ACTIVITY, VALIDATION, RATE = "terms", "activity", "validation", "lr"
 
@@ -51,6 +53,13 @@ class Curve(NamedTuple):
 
     steps: list[int]
     values: list[float]
+
+    @property
+    def thinned(self) -> "Curve":
+        """No more points than a screen can show, the last one included."""
+        every = -(-len(self.steps) // DRAWN) or 1
+        first = (len(self.steps) - 1) % every
+        return Curve(self.steps[first::every], self.values[first::every])
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,9 @@ class Story:
         if "margin_in" not in self.measured:
             return None
         return float(self.measured["margin_in"]), float(self.measured["margin_out"])
+
+
+UNTOLD = Story({}, {}, {}, Curve([], []), {}, None, None)
 
 
 def story(job: Job) -> Story:
@@ -165,6 +177,11 @@ def basis(shown: Exhibit, outliers: str) -> Basis:
     inside = inside_of(shown)
     tail = _data_of(shown).get("long_tail")
     tests = tuple(entry.name for entry in outliers_beside(inside))
+    if not tests:
+        raise DataError(
+            f"No test outliers for '{inside.name}' are on this server, so nobody could tell what a training has "
+            "changed. `ood data list` says how to get some."
+        )
     return Basis(shown.name, inside, outliers, tests, None if tail is None else float(tail))
 
 

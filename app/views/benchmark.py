@@ -29,7 +29,7 @@ def render() -> None:
         st.session_state[state.RESULTS] = name  # before the choice of results is drawn
         st.toast("This was measured before; here it is.", icon=":material/history:")
     try:
-        shelf = benchmark.shelf(st.query_params.get(state.RESULTS, ""))
+        shelf = benchmark.shelf(st.session_state.get(state.RESULTS) or st.query_params.get(state.RESULTS, ""))
         for note in shelf.notes:
             st.warning(plain(note), icon=":material/database_off:")
         if shelf.boards:

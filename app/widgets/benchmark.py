@@ -131,12 +131,15 @@ def _fixed(place: DeltaGenerator, board: Board, axis: Axis) -> str:
 
 
 def chosen_place(table: Matrix) -> Place:
-    """The cell of the link where this table holds it; else the best one."""
+    """The cell of the link, or its like under what is fixed now, where this table holds it; else the best one."""
     places = {table.place(*cell) for cell in table.values}
-    if (parts := state.cell()) and Place(*parts) in places:
-        return Place(*parts)
-    wanted = [cell for cell in table.values if MEAN in table.place(*cell)] or list(table.values)
-    return table.place(*table.first(wanted))
+    if parts := state.cell():
+        wanted = Place(*parts)
+        for place in (wanted, wanted._replace(**{table.third: table.fixed})):
+            if place in places:
+                return place
+    cells = [cell for cell in table.values if MEAN in table.place(*cell)] or list(table.values)
+    return table.place(*table.first(cells))
 
 
 def shown_table(table: Matrix, chosen: Place) -> None:

@@ -62,6 +62,11 @@ def _form(cards: dict[str, Card]) -> None:
         )
         chosen = {name: cards[name] for name in names}
         inside = _id_set(next(iter(chosen.values()))) if chosen else None
+        strangers = [name for name, card in chosen.items() if inside and not _knows(card, inside)]
+        if strangers:
+            st.caption(
+                f"{plain(', '.join(strangers))} learned other images than these: its numbers would mean little here."
+            )
     if inside is None:
         if not chosen:
             right.caption("Choose at least one checkpoint.")
@@ -131,6 +136,10 @@ def _id_set(card: Card) -> Entry | None:
     names = [each.name for each in offered]
     name = st.selectbox("ID test set", names, format_func=set_title, key=f"measure-id-{'-'.join(names)}")
     return entry(name or names[0])
+
+
+def _knows(card: Card, inside: Entry) -> bool:
+    return inside.name in {each.name for each in _id_sets(card)}
 
 
 def _own(card: Card) -> str:

@@ -52,7 +52,7 @@ def empty() -> None:
             "The run has a process of its own: reload the page, close it, come back; the run is in the list until it "
             "is discarded. On the drawn shapes it takes about a minute."
         )
-        st.skeleton(height=220)
+        curves(_panels(tuning.UNTOLD), steps=0, label="Where the curves will be", key="curves-empty")
 
 
 def live(job: Job) -> None:
@@ -96,12 +96,14 @@ def _panels(told: Story) -> list[Panel]:
             percent=True,
             empty="The first validation comes after some steps.",
         ),
-        Panel("Learning rate", "falls along a cosine", [Line("lr", "text", *told.rate)] if told.rate.steps else []),
+        Panel(
+            "Learning rate", "falls along a cosine", [Line("lr", "text", *told.rate.thinned)] if told.rate.steps else []
+        ),
     ]
 
 
 def _lines(found: Mapping[str, Curve]) -> list[Line]:
-    return [Line(name.replace("_", " "), _look(name), *curve) for name, curve in found.items()]
+    return [Line(name.replace("_", " "), _look(name), *curve.thinned) for name, curve in found.items()]
 
 
 def _look(name: str) -> CurveLook:
@@ -304,7 +306,7 @@ def _across(stories: dict[str, Story], group: str, name: str) -> list[Line]:
         (look, title, getattr(told, group).get(name))
         for look, (title, told) in zip(RUNS, stories.items(), strict=False)
     )
-    return [Line(title[0], look, *curve) for look, title, curve in found if curve is not None]
+    return [Line(title[0], look, *curve.thinned) for look, title, curve in found if curve is not None]
 
 
 def _labelled(stories: dict[str, Story]) -> dict[str, list[object]]:

@@ -21,7 +21,7 @@ from oodcore.atomic import replacing
 from oodcore.errors import DataError, OODError
 from oodcore.jobs.folder import RunFolder, State, writing
 
-__all__ = ["Caps", "Job", "RefusedError", "Standing", "hash_of", "key_of"]
+__all__ = ["ORDER", "Caps", "Job", "RefusedError", "Standing", "hash_of", "key_of"]
 
 ORDER = "job.json"
 ACTIVE = ("queued", "running")

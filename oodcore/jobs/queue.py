@@ -24,7 +24,7 @@ from oodcore.errors import DataError, OODError
 from oodcore.jobs import kinds
 from oodcore.jobs.backend import Backend, LocalProcesses
 from oodcore.jobs.folder import Status, writing
-from oodcore.jobs.job import Caps, Job, RefusedError, Standing, hash_of, key_of
+from oodcore.jobs.job import ORDER, Caps, Job, RefusedError, Standing, hash_of, key_of
 
 __all__ = ["Job", "LimitError", "Limits", "Queue", "RefusedError", "Standing", "jobs_folder"]
 
@@ -70,6 +70,7 @@ class Queue:
     def __init__(self, root: Path, backend: Backend | None = None, limits: Limits | None = None) -> None:
         self.root, self.limits = root, limits or Limits()
         self.backend: Backend = backend if backend is not None else LocalProcesses()
+        self._read: dict[str, tuple[int, Job]] = {}
 
     def submit(self, kind: str, order: Mapping[str, Any], *, owner: str, title: str) -> Job:
         """Line up; started at once where a place is free.
@@ -108,7 +109,7 @@ class Queue:
         for folder in self.root.glob("*-*"):
             if NAME.fullmatch(folder.name):
                 with suppress(DataError):
-                    found.append(Job.read(folder, self._look))
+                    found.append(self._known(folder))
         return sorted(found, key=lambda job: job.created, reverse=True)
 
     def job(self, id_: str) -> Job:
@@ -191,6 +192,20 @@ class Queue:
             for job in waiting[: max(self.limits.running - len(running), 0)]:
                 self._start(job)
 
+    def _known(self, folder: Path) -> Job:
+        """An order never changes; it is read anew only where its file is another one."""
+        try:
+            written = (folder / ORDER).stat().st_mtime_ns
+        except OSError:
+            self._read.pop(folder.name, None)
+            return Job.read(folder, self._look)
+        if (known := self._read.get(folder.name)) is not None and known[0] == written:
+            return known[1]
+        self._read.pop(folder.name, None)
+        job = Job.read(folder, self._look)
+        self._read[folder.name] = written, job
+        return job
+
     def _look(self, job: Job) -> Standing:
         status = self._status(job)
         ahead = self._ahead(job) if status.state == "queued" else 0
@@ -264,7 +279,7 @@ class Queue:
 
     def _remove(self, job: Job) -> None:
         with writing(job.folder):
-            (job.folder / "job.json").unlink(missing_ok=True)  # first: from now on nobody sees it
+            (job.folder / ORDER).unlink(missing_ok=True)  # first: from now on nobody sees it
             shutil.rmtree(job.folder, ignore_errors=True)
 
     @contextmanager

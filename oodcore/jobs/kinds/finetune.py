@@ -53,13 +53,20 @@ def experiment_of(order: Mapping[str, Any]) -> Experiment:
 def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Iterator[Event]:
     """Train in a folder of its own, then complete, compare and hand over; what is there already is not done again."""
     from oodcore.jobs.run import run
+    from oodcore.train.loop import DivergedError
 
     experiment, training, whole = experiment_of(order), RunFolder(place.path / "training"), steps(order)
     passes = Work(cache=place.path / "passes", progress=telling(place))
     if not (place.path / "result").is_dir():
-        for event in run(experiment, training.path, root=root, work=passes):
-            if event.kind in TOLD:
-                yield replace(event, values={**event.values, "steps": whole}) if event.values else event
+        try:
+            for event in run(experiment, training.path, root=root, work=passes):
+                if event.kind in TOLD:
+                    yield replace(event, values={**event.values, "steps": whole}) if event.values else event
+        except DivergedError:
+            raise DataError(
+                f"The loss became NaN or infinite. Lower lr (it was {experiment.train.lr:g}) or the weight, take the "
+                "margins from this network's energies, and press Start again."
+            ) from None
         yield Event("progress", whole, {"steps": whole, "message": "Fitting scorers and measuring."})
         _hand_over(order, experiment, place, training.checkpoint, root, passes)
     shutil.rmtree(place.path / "passes", ignore_errors=True)

@@ -52,6 +52,16 @@ def test_a_story_is_told_from_events(job: Job) -> None:
     assert len(rows) == 9
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 399, 400, 401, 1999])
+def test_long_curves_are_thinned_and_end_where_they_end(n: int) -> None:
+    whole = tuning.Curve(list(range(n)), [2.0 * step for step in range(n)])
+    drawn = whole.thinned
+    assert len(drawn.steps) <= 400
+    assert drawn.steps[-1:] == whole.steps[-1:]
+    assert all(value == 2 * step for step, value in zip(*drawn, strict=True))
+    assert n > 400 or drawn == whole
+
+
 def test_before_the_first_event_there_is_nothing(job: Job) -> None:
     told = tuning.story(job)
     assert (told.terms, told.rate.steps, told.speed, told.margins) == ({}, [], None, None)

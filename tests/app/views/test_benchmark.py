@@ -293,3 +293,26 @@ def test_somebody_elses_evaluation_is_seen_by_its_link_alone(page: AppTest) -> N
     page.run()
     assert not any("Theirs" in label for label in page.selectbox(key="results").options)
     jobs.queue().cancel(job.id, owner="somebody else")
+
+
+def test_the_open_cell_stays_with_its_network_and_set_under_another_score(page: AppTest) -> None:
+    page.query_params.update({"cell": "baseline|energy|shapes-far", "score": "msp"})
+    page.run()
+    assert table(page)["selected"] == "baseline|msp|shapes-far"
+
+
+def test_somebody_elses_answer_is_shown_at_once_to_who_asks_the_same(page: AppTest) -> None:
+    page.run()
+    page.multiselect(key="measure-scorers").set_value(["energy"]).run()
+    next(button for button in page.button if button.label == "Measure").click().run()
+    (job,) = jobs.queue().jobs()
+    list(work({**job.order, "limit": 20}, job.run, root=None))
+    job.run.tell(Status("finished", 3, 3))
+    other = AppTest.from_file(MAIN, default_timeout=60)
+    other.switch_page("views/benchmark.py")
+    other.run()
+    other.multiselect(key="measure-scorers").set_value(["energy"]).run()
+    next(button for button in other.button if button.label == "Measure").click().run()
+    assert not other.exception
+    assert len(jobs.queue().jobs()) == 1
+    assert other.selectbox(key="results").value == job.id

@@ -128,6 +128,13 @@ def test_it_stops_inside_a_pass(start: Path, tmp_path: Path, monkeypatch: pytest
         Work(progress=kinds.telling(place)).telling("Reading")(1, 2)
 
 
+def test_a_loss_that_is_no_number_says_what_to_do(start: Path, tmp_path: Path) -> None:
+    place = RunFolder(tmp_path / "job")
+    place.path.mkdir()
+    with pytest.raises(DataError, match=r"NaN or infinite\. Lower lr \(it was 1e\+30\)"):
+        list(finetune.work(ordered(start, lr=1e30, steps=8), place, root=None))
+
+
 def test_steps_are_said(start: Path) -> None:
     assert finetune.steps(ordered(start)) == 3
     with pytest.raises(DataError, match="says its number of steps"):
