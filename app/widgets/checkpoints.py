@@ -44,6 +44,7 @@ def tile(one: Listed) -> bool:
     with st.container(border=True, height="stretch", key=f"tile-{one.name}", gap="small"):
         st.markdown(f"{WHOSE[one.whose]}{'' if one.fitted else ' :orange-badge[not fitted]'}")
         st.markdown(f"**{plain(one.card.title or one.name)}**  \n:small[{_trained(one)}]")
+        st.space("stretch")  # so that numbers and buttons of a row stand at one height
         _in_two_numbers(one)
         st.caption(f"`{one.name}` · {one.size / 1e6:.1f} MB · {len(one.card.classes)} classes")
         return st.button("Look inside", key=f"open-{one.name}", width="stretch", icon=":material/search:")

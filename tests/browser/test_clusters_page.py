@@ -83,6 +83,9 @@ def test_two_maps_open_at_once_and_share_one_selection(visit, app_url: str) -> N
     assert sum(int(all_) for _, all_ in counts) == 4000
     here.settled()
     expect(page.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
+    page.wait_for_function(
+        "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/sheets/')).length >= 4"
+    )
     here.shot("clusters-light-1280")
 
 
