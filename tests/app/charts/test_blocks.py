@@ -33,7 +33,7 @@ def test_norms_are_drawn_relative_to_the_median_known_image(columns: Columns) ->
 
 def test_known_images_lean_left_and_solid_and_outliers_right_and_dashed(columns: Columns) -> None:
     for colours in (LIGHT, DARK):
-        violins = [trace for trace in strip(columns, colours, "x").data if trace.fill == "toself"]
+        violins = list(strip(columns, colours, "x").select_traces({"type": "scatter", "fill": "toself"}))
         known, outliers = violins[:3], violins[3:]
         assert len(outliers) == 3
         assert all(max(trace.x) <= block and trace.line.dash == "solid" for block, trace in enumerate(known))

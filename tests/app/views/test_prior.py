@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
-from app.services import jobs
+from app.services import jobs, outliers
+from app.services.memory import Memory
 from oodcore.checkpoint import shipped
 from oodcore.jobs.queue import Queue
 from oodcore.priors import temper
@@ -34,6 +35,7 @@ def queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Queue:
     """Jobs that only wait."""
     made = Queue(tmp_path / "jobs", Nowhere())
     monkeypatch.setattr(jobs, "queue", lambda: made)
+    monkeypatch.setattr(outliers, "_SOURCES", Memory(64))  # `tiny` may have been counted by another test
     return made
 
 
