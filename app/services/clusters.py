@@ -140,17 +140,15 @@ def made(shown: Exhibit, folder: Path, settings: Settings, queue: Queue) -> Layo
 def drawn(shown: Exhibit, space: Space, layout: Layout | None) -> Map:
     """By that layout, or by principal components where there is none."""
     fitted = layout is not None and space in layout.xy
-    key = (_content(shown), space, layout.settings if fitted and layout is not None else None)
+    who = (shown.name, tuple(shown.model.classes))  # the map holds them, and weights alone do not tell
+    key = (who, _content(shown), space, layout.settings if fitted and layout is not None else None)
     return _MAPS.find(key, lambda: _map(shown, space, layout if fitted else None))
 
 
-def placed(onto: Map, answers: Sequence[Answer]) -> tuple[Placed, Int64[Tensor, " n"]]:
-    """Where new pictures go on a finished map, and the class of the centre that each is nearest to."""
+def placed(onto: Map, answers: Sequence[Answer]) -> tuple[Placed, Int64[Tensor, " n"], Float[Tensor, " n"]]:
+    """Where new pictures go on a finished map, the class of the centre that each is nearest to, and how near."""
     rows = in_space(onto.shown.model, torch.stack([answer.features for answer in answers]), onto.space)
-    return (
-        place(rows, onto.cloud.rows, onto.xy, onto.cloud.known, onto.cloud.reach),
-        nearest_center(rows, onto.cloud)[0],
-    )
+    return place(rows, onto.cloud.rows, onto.xy, onto.cloud.known, onto.cloud.reach), *nearest_center(rows, onto.cloud)
 
 
 def scale(onto: Map, name: str) -> Range | None:
@@ -168,13 +166,13 @@ def scale(onto: Map, name: str) -> Range | None:
 _SPACES: Memory[str, tuple[dict[str, Tensor], dict[Space, Cloud]]] = Memory(16)
 _SHIPPED: Memory[str, tuple[Layout | None]] = Memory(64)
 _MADE: Memory[str, Layout] = Memory(64)
-_MAPS: Memory[tuple[str, Space, Settings | None], Map] = Memory(48)
+_MAPS: Memory[tuple[tuple[str, tuple[str, ...]], str, Space, Settings | None], Map] = Memory(48)
 
 
 def _content(shown: Exhibit) -> str:
-    """Of everything that a map depends on."""
+    """Of every number that a map depends on."""
     hashes = {} if shown.model.card is None else shown.model.card.sha256
-    return f"{shown.key} {digest(shown)} {hashes.get(LAYOUT)}"
+    return f"{shown.key} {digest(shown)} {hashes.get(LAYOUT)} {distance_of(shown.model.card)}"
 
 
 def _spaces(shown: Exhibit) -> tuple[dict[str, Tensor], dict[Space, Cloud]]:

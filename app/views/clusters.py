@@ -170,7 +170,7 @@ def results(
     )
     if chosen.colour is not None:
         state.paint(chosen.colour)
-    listing(maps, chosen)
+    listing(maps, panels, chosen)
 
 
 render()

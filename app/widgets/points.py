@@ -126,7 +126,7 @@ def _range(one: Map, name: str) -> Range | None:
 
 
 def _photos(one: Map, pictures: Sequence[Picture], answers: Sequence[Answer]) -> list[Photo]:
-    found, nearest = clusters.placed(one, answers)
+    found, nearest, distances = clusters.placed(one, answers)
     return [
         Photo(
             id=f"photo/{picture.id}",
@@ -137,11 +137,18 @@ def _photos(one: Map, pictures: Sequence[Picture], answers: Sequence[Answer]) ->
             energy=answer.scores.get("energy"),
             representation=answer.scores.get("representation"),
             nearest=near,
+            distance=distance if near >= 0 else None,
             far=share >= clusters.KEEP,
             reach=f"farther out than {theme.percent(share)} of known images",
         )
-        for picture, answer, (x, y), share, near in zip(
-            pictures, answers, found.xy.tolist(), found.share.tolist(), nearest.tolist(), strict=True
+        for picture, answer, (x, y), share, near, distance in zip(
+            pictures,
+            answers,
+            found.xy.tolist(),
+            found.share.tolist(),
+            nearest.tolist(),
+            distances.tolist(),
+            strict=True,
         )
         if isinstance(view := prepared(picture, one.shown.model.transform), Prepared)
     ]

@@ -58,6 +58,7 @@ class Photo:
     energy: float | None
     representation: float | None
     nearest: int
+    distance: float | None  # to that centre, where there is one
     far: bool
     reach: str
     origin: str = "placed, not fitted"

@@ -1,5 +1,7 @@
 """Maps ready to draw: shipped layouts, scores and nearest centres beside the right points, placed pictures."""
 
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,21 @@ def test_without_trained_centres_there_is_no_representation_score_and_no_embeddi
     assert list(clusters.spaces(one.shown)) == ["features"]
 
 
+def test_a_map_is_that_of_its_own_checkpoint_whatever_the_weights(queue: Queue) -> None:
+    """The same weights may lie here under two names, with the classes called otherwise."""
+    one = mapped(CFL, "features", queue)
+    model = copy(one.shown.model)
+    model.classes = tuple(f"my {name}" for name in model.classes)
+    other = replace(one.shown, name="own-copy", model=model)
+    assert other.key == one.shown.key
+    layout = clusters.made(one.shown, folder_of(CFL), Settings(), queue)
+    again = clusters.drawn(other, "features", layout)
+    assert again.shown.name == "own-copy"
+    assert again.shown.model.classes[0].startswith("my ")
+    assert clusters.drawn(one.shown, "features", layout) is one
+    assert torch.equal(again.xy, one.xy)
+
+
 def test_a_scale_turns_at_the_threshold(queue: Queue) -> None:
     one = mapped(CFL, "features", queue)
     found = clusters.scale(one, "energy")
@@ -93,7 +110,8 @@ def test_known_pictures_land_near_their_class_and_strange_ones_are_far(queue: Qu
     for name in ("shapes", "photographs"):
         pictures = groups[name].pictures()
         answers = resources.answers(one.shown, pictures, lambda ahead: None)
-        placed, nearest = clusters.placed(one, answers)
+        placed, nearest, distances = clusters.placed(one, answers)
+        assert float(distances.min()) > 0
         share[name] = float(placed.share.median())
         assert float(placed.xy.min()) >= 0
         assert float(placed.xy.max()) <= 1
