@@ -1,8 +1,8 @@
 """Tables as files that a spreadsheet opens."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
+
+from oodcore.report.sheets import to_lines
 
 __all__ = ["comma_separated"]
 
@@ -13,12 +13,4 @@ def comma_separated(columns: Mapping[str, Sequence[object]]) -> str:
     Args:
         columns: Title → values, all of one length.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
-    return file.getvalue()
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return to_lines([columns, *zip(*columns.values(), strict=True)])

@@ -1,7 +1,5 @@
 """Reports as files: written under another name first, so that nothing half-written ever stands."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -14,6 +12,7 @@ from oodcore.errors import DataError
 from oodcore.metrics import Interval
 from oodcore.report import columns
 from oodcore.report.row import Convention, Row
+from oodcore.report.sheets import to_lines
 
 __all__ = ["read", "to_csv", "to_json", "write"]
 
@@ -33,11 +32,7 @@ def to_csv(rows: Iterable[Row], /) -> str:
     """Columns in order of first appearance; empty where a row was taken under another convention."""
     lines = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for line in lines for name in line))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
+    return to_lines([names, *([line.get(name, "") for name in names] for line in lines)])
 
 
 def write(path: Path, kinds: Mapping[str, Callable[[], str]], /) -> None:

@@ -1,13 +1,12 @@
 """A matrix as a file that is taken home: CSV, LaTeX, HTML. Each says its convention, its images and its budget."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from oodcore.report import columns
 from oodcore.report.board import OWN, Difference, Value, falls
 from oodcore.report.matrix import Matrix, titled
+from oodcore.report.sheets import to_lines
 
 __all__ = ["budget", "caption", "cell_text", "change_text", "to_csv", "to_html", "to_latex"]
 
@@ -90,17 +89,12 @@ def change_text(change: Difference | None, digits: int = 2) -> str:
 
 def to_csv(table: Matrix) -> str:
     """One line per cell, shares from 0 to 1; the value's column carries the convention in its name."""
-    board, out = table.board, io.StringIO()
-    name = columns.key(table.metric, board.convention)
+    name = columns.key(table.metric, table.board.convention)
     head = ["setting", "id_set", "n_id", "network", "scorer", "ood_sets", "n_ood", name, "sd_over_seeds", "seeds"]
     changed = [f"minus_{table.minus}", "sd_of_difference"] if table.minus else []
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*head, "each_seed", *changed, "budget"])
-    for row in table.rows:
-        for column in table.columns:
-            if (value := table.values.get((row, column))) is not None:
-                writer.writerow(_line(table, row, column, value))
-    return out.getvalue()
+    cells = [(row, column) for row in table.rows for column in table.columns]
+    lines = [_line(table, *cell, value) for cell in cells if (value := table.values.get(cell)) is not None]
+    return to_lines([[*head, "each_seed", *changed, "budget"], *lines])
 
 
 def to_latex(table: Matrix) -> str:

@@ -140,6 +140,14 @@ def test_csv_has_a_line_per_cell_and_its_column_names_the_convention() -> None:
     assert one["n_ood"] == "50"
 
 
+def test_csv_names_that_visitors_type_never_become_formulas() -> None:
+    cunning = board(title='=HYPERLINK("x")', budgets={"a_1": "@SUM(1)", "b": "-2+3"})
+    lines = list(csv.DictReader(io.StringIO(to_csv(matrix(cunning, "auroc", "network", "test", "energy", "base")))))
+    assert {line["setting"] for line in lines} == {'\'=HYPERLINK("x")'}
+    assert {line["budget"] for line in lines if line["network"] != "base"} == {"'@SUM(1)", "'-2+3"}
+    assert {float(line["minus_base"]) < 0 for line in lines if line["minus_base"]} == {False}
+
+
 def test_latex_is_booktabs_with_convention_and_budget_in_the_caption_and_the_best_in_bold() -> None:
     text = to_latex(table("fpr95_id_positive"))
     for part in (r"\toprule", r"\midrule", r"\bottomrule", r"Pets \& co", "FPR95 (ID positive, first)", "10 steps"):
