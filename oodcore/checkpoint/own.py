@@ -1,7 +1,7 @@
 """Weights that a visitor brings: looked at and tried in memory, then kept under a name that their content gives.
 
 Nothing of a visitor's making becomes a path. What is kept is never overwritten, and only who brought it, known by a
-token that no one else has, may remove it.
+token that no one else has, may fit or remove it. There is room for so much from each, and for so much from all.
 """
 
 import hashlib
@@ -10,12 +10,14 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from oodcore.atomic import replacing
 from oodcore.checkpoint.card import Card
+from oodcore.checkpoint.layout import CARD, PANEL
 from oodcore.checkpoint.loading import load
 from oodcore.checkpoint.places import FOLDER, is_shipped, known
 from oodcore.checkpoint.store import save, swap
@@ -27,22 +29,43 @@ from oodcore.models.fingerprint import weights_hash
 from oodcore.models.weights_file import SUFFIXES, Upload
 
 __all__ = [
+    "EACH",
+    "EVERYONE",
     "FILE_BYTES",
     "UPLOAD_BYTES",
+    "Quota",
     "adopt",
     "class_list",
     "examine",
+    "fittable",
     "is_own",
     "keep",
     "own_folder",
     "owned",
     "publish",
     "remove",
+    "require_room",
     "within_roots",
 ]
 
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What may be kept.
+
+    Args:
+        number: Of checkpoints.
+        size: Bytes, with all that was fitted.
+    """
+
+    number: int
+    size: int
+
+
+EACH, EVERYONE = Quota(12, 2**30), Quota(200, 8 * 2**30)
 UPLOAD_BYTES = 64 * 2**20
 FILE_BYTES = 2**30
+LIBRARY_BYTES = 400 * 2**20
 LIBRARY = re.compile(r"(timm|torchvision):[A-Za-z0-9_.\-]+")
 OWNERS = ".owners"
 LONGEST = 80  # letters of a title or a class name
@@ -73,7 +96,9 @@ def examine(
     """
     if isinstance(source, str) and not LIBRARY.fullmatch(source):
         raise CheckpointError("A network of a library is named as 'timm:NAME' or 'torchvision:NAME'.")
-    if not isinstance(source, str):
+    if isinstance(source, str):
+        _refuse_library(source)
+    else:
         _refuse_size(source)
     model = load(source, classes=classes, preprocessing=preprocessing)
     _try(model)
@@ -126,15 +151,44 @@ def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") 
         owner_hash: sha256 of the token of who brought it.
         title: One line for lists.
         source: What the file was called; told on the card only.
+
+    Raises:
+        CheckpointError: no room is left; see `require_room`.
     """
     name = f"own-{_plain(model.architecture)}-{_content(model)}"
     folder = own_folder() / name
     if not folder.exists():
+        require_room(owner_hash, sum(tensor.nbytes for tensor in model.state_dict().values()))
         shown = _line(title) or f"{model.architecture}, brought by a visitor"
+        _note_owner(name, owner_hash)  # first: what nobody owns is the server's
         save(folder, model, Card.of(model, title=shown, parent=_line(source) or None))
-        with replacing(own_folder() / OWNERS / name) as part:
-            part.write_text(owner_hash, "utf-8")
     return folder
+
+
+def require_room(owner_hash: str, size: int = 0) -> None:
+    """Before something is kept or fetched.
+
+    Args:
+        owner_hash: Whose it will be.
+        size: Bytes of it, as far as they are known.
+
+    Raises:
+        CheckpointError: this visitor keeps as much as one person may, or all of them do; it names what to delete.
+    """
+    kept = {card.parent: _owner(card.parent) for card in own_folder().glob(f"[!.]*/{CARD}")}
+    theirs = [folder for folder in kept if kept[folder] == owner_hash]
+    if _beyond(EACH, theirs, size):
+        names = ", ".join(f"'{folder.name}'" for folder in sorted(theirs, key=_size, reverse=True)[:3])
+        advice = f" Delete one of yours on the Checkpoints page first: {names}." if names else ""
+        raise CheckpointError(
+            f"You keep {len(theirs)} checkpoints of {sum(map(_size, theirs)) / 2**20:,.0f} MB, and this one has "
+            f"{size / 2**20:,.0f} MB; one person may keep {EACH.number} of {EACH.size / 2**20:,.0f} MB in all.{advice}"
+        )
+    if _beyond(EVERYONE, [folder for folder in kept if kept[folder]], size):
+        raise CheckpointError(
+            f"The visitors of this server keep as many checkpoints as it has room for ({EVERYONE.number}, or "
+            f"{EVERYONE.size / 2**30:,.0f} GB). Somebody has to delete one on the Checkpoints page first."
+        )
 
 
 def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
@@ -146,7 +200,7 @@ def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
         owner_hash: sha256 of the token of whoever made it.
 
     Raises:
-        CheckpointError: no letter in the name, a name that is taken, or nothing there.
+        CheckpointError: no letter in the name, a name that is taken, nothing there, or no room; see `require_room`.
     """
     name = _plain(title)
     if not name:
@@ -155,11 +209,11 @@ def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
         raise CheckpointError(f"There is a checkpoint '{name}' here already. Choose another name.")
     if not made.is_dir():
         raise CheckpointError("There is nothing to keep any more: the run was discarded.")
+    require_room(owner_hash, _size(made))
     folder, part = own_folder() / name, own_folder() / f".{name}.new"
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(made, part)
-    with replacing(own_folder() / OWNERS / name) as owner:
-        owner.write_text(owner_hash, "utf-8")
+    _note_owner(name, owner_hash)
     swap(part, folder)
     return folder
 
@@ -171,8 +225,16 @@ def is_own(folder: Path) -> bool:
 
 def owned(folder: Path, owner: str) -> bool:
     """Whether the visitor with this token brought it."""
-    place = own_folder() / OWNERS / folder.name
-    return is_own(folder) and place.is_file() and hmac.compare_digest(place.read_text("utf-8"), _hashed(owner))
+    noted = _owner(folder)
+    return noted != "" and hmac.compare_digest(noted, _hashed(owner))
+
+
+def fittable(folder: Path, owner_hash: str) -> bool:
+    """Whether this visitor may fit it: their own whenever they like, the server's own while it is not fitted."""
+    if is_shipped(folder):
+        return False
+    noted = _owner(folder)
+    return hmac.compare_digest(noted, owner_hash) if noted else not (folder / PANEL).is_file()
 
 
 def remove(folder: Path, owner: str) -> None:
@@ -191,14 +253,16 @@ def remove(folder: Path, owner: str) -> None:
     (own_folder() / OWNERS / folder.name).unlink(missing_ok=True)
 
 
-def publish(made: Path, folder: Path) -> None:
-    """Put what was made of a visitor's checkpoint in its place, as a whole.
+def publish(made: Path, folder: Path, *, owner_hash: str) -> None:
+    """Put what was made of a checkpoint in its place, as a whole.
 
     Raises:
-        CheckpointError: it was deleted meanwhile, or is no visitor's.
+        CheckpointError: it was deleted meanwhile, is shipped, or is somebody else's.
     """
-    if not is_own(folder) or not folder.is_dir():
+    if is_shipped(folder) or not folder.is_dir():
         raise CheckpointError(f"'{folder.name}' is no longer there, so nothing was added to it.")
+    if _owner(folder) not in ("", owner_hash):
+        raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can fit it.")
     part = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(made, part)
@@ -216,6 +280,36 @@ def _refuse_size(source: Upload | Path) -> None:
         )
     if source.suffix.lower() not in SUFFIXES:
         raise CheckpointError(f"'{source.name}' is no file of weights. Give one of {', '.join(SUFFIXES)}.")
+
+
+def _refuse_library(name: str) -> None:
+    """Counted on a network without weights, so that nothing is fetched in vain."""
+    from oodcore.models.libraries import bytes_of
+
+    if (size := bytes_of(name)) > LIBRARY_BYTES:
+        raise CheckpointError(
+            f"'{name}' has {size / 2**20:,.0f} MB of weights; the limit is {LIBRARY_BYTES // 2**20} MB. Take a "
+            "smaller one of its family."
+        )
+
+
+def _note_owner(name: str, owner_hash: str) -> None:
+    with replacing(own_folder() / OWNERS / name) as part:
+        part.write_text(owner_hash, "utf-8")
+
+
+def _owner(folder: Path) -> str:
+    """Hash of the token of who brought it; "" where nobody did."""
+    place = own_folder() / OWNERS / folder.name
+    return place.read_text("utf-8") if is_own(folder) and place.is_file() else ""
+
+
+def _beyond(quota: Quota, kept: Sequence[Path], size: int) -> bool:
+    return len(kept) >= quota.number or sum(map(_size, kept)) + size > quota.size
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
 
 
 def _try(model: Network) -> None:

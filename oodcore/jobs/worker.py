@@ -39,13 +39,13 @@ class Late(Exception):  # noqa: N818
 
 def main() -> int:
     """The command."""
+    with suppress(OSError):
+        os.nice(NICE)  # before anything is imported: pages come first
     where = sys.argv[1]
     if where == "--wait":
         where = _waited()
         if not where:
             return 0
-    with suppress(OSError):
-        os.nice(NICE)
     return carry_out(Path(where))
 
 

@@ -21,7 +21,7 @@ from oodcore.models.network import Network
 from oodcore.models.skeleton import skeleton
 from oodcore.models.weights_file import Upload, read_weights
 
-__all__ = ["from_name", "from_weights"]
+__all__ = ["bytes_of", "from_name", "from_weights"]
 
 Classes = int | Sequence[str] | None
 
@@ -110,6 +110,22 @@ def from_weights(tensors: dict[str, Tensor], path: Path | Upload) -> Network:
     raise CheckpointError(f"{sentence}{hint if isinstance(path, Path) else ''}.")
 
 
+def bytes_of(name: str) -> int:
+    """Size of a network's weights, counted on shapes alone: nothing is fetched, and no memory taken.
+
+    Args:
+        name: As `"timm:NAME"`.
+
+    Raises:
+        UnknownNameError: the library has no such model.
+        CheckpointError: the library is missing.
+    """
+    library, _, model = name.partition(":")
+    _require_model(library, model)
+    shapes = skeleton(lambda: _bare(name, None))
+    return sum(tensor.numel() * tensor.element_size() for tensor in shapes.values())
+
+
 def _load_into(architecture: str, tensors: dict[str, Tensor], notes: list[str], classes: Classes) -> Network:
     outputs = _outputs(tensors)
     if outputs is None:
@@ -132,10 +148,8 @@ def _torchvision(name: str, weights: str, classes: Classes) -> Network:
 
     from oodcore.models.dense import segment
 
-    known = models.list_models(module=models)
+    _require_model("torchvision", name)
     dense = models.list_models(module=models.segmentation)
-    if name not in (*known, *dense):
-        raise UnknownNameError(_unknown("torchvision model", name, [*known, *dense]))
     chosen = _torchvision_weights(name, weights)
     options: dict[str, Any] = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     if name in dense:
@@ -153,6 +167,22 @@ def _torchvision(name: str, weights: str, classes: Classes) -> Network:
     model = wrap(net, classes=_names(classes), transform=transform, architecture=f"torchvision:{name}")
     model.notes.append(f"Weights {chosen} of torchvision." if chosen else "The weights are random: nothing was loaded.")
     return model
+
+
+def _require_model(library: str, name: str) -> None:
+    if library == "torchvision":
+        from torchvision import models
+
+        known = [*models.list_models(module=models), *models.list_models(module=models.segmentation)]
+        if name not in known:
+            raise UnknownNameError(_unknown("torchvision model", name, known))
+        return
+    try:
+        import timm
+    except ModuleNotFoundError:
+        raise CheckpointError(f"'timm:{name}' needs timm: pip install timm.") from None
+    if not timm.is_model(name.partition(".")[0]):
+        raise UnknownNameError(_unknown("timm model", name, timm.list_models()))
 
 
 def _torchvision_weights(name: str, weights: str) -> Any:
@@ -187,12 +217,9 @@ def _preset(available: Any) -> Preprocessing:
 
 
 def _timm(name: str, weights: str, classes: Classes) -> Network:
-    try:
-        import timm
-    except ModuleNotFoundError:
-        raise CheckpointError(f"'timm:{name}' needs timm: pip install timm.") from None
-    if not timm.is_model(name.partition(".")[0]):
-        raise UnknownNameError(_unknown("timm model", name, timm.list_models()))
+    _require_model("timm", name)
+    import timm
+
     pretrained = weights != "none"
     options: dict[str, Any] = {} if pretrained else {"num_classes": _count(classes) or 1000}
     try:
@@ -296,15 +323,18 @@ def _agrees(architecture: str, tensors: Mapping[str, Tensor]) -> bool:
     return expected.keys() == tensors.keys() and all(expected[key].shape == tensors[key].shape for key in expected)
 
 
-def _bare(architecture: str, outputs: int) -> nn.Module:
+def _bare(architecture: str, outputs: int | None) -> nn.Module:
+    """Without weights; None leaves the number of outputs to the library."""
     library, _, name = architecture.partition(":")
+    options = {} if outputs is None else {"num_classes": outputs}
     if library == "timm":
         import timm
 
-        return timm.create_model(name, num_classes=outputs)
+        return timm.create_model(name, **options)
     from torchvision import models
 
-    return models.get_model(name, weights=None, num_classes=outputs)
+    options |= {"weights_backbone": None} if name in models.list_models(module=models.segmentation) else {}
+    return models.get_model(name, weights=None, **options)
 
 
 def _outputs(tensors: Mapping[str, Tensor]) -> int | None:

@@ -12,17 +12,20 @@ import pytest
 import torch
 from safetensors.torch import save as safetensors_bytes
 
-from oodcore.checkpoint import known, load, read_card, shipped
+from oodcore.checkpoint import known, load, own, read_card, save, shipped
 from oodcore.checkpoint.own import (
+    Quota,
     adopt,
     class_list,
     examine,
+    fittable,
     is_own,
     keep,
     own_folder,
     owned,
     publish,
     remove,
+    require_room,
     within_roots,
 )
 from oodcore.checkpoint.places import folder_of
@@ -132,8 +135,6 @@ def test_each_wrong_file_is_one_sentence_and_nothing_is_kept(upload: Upload, say
 
 
 def test_a_huge_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from oodcore.checkpoint import own
-
     monkeypatch.setattr(own, "UPLOAD_BYTES", 1000)
     monkeypatch.setattr(own, "load", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(CheckpointError, match="the limit is"):
@@ -203,18 +204,65 @@ def test_a_folder_elsewhere_is_nobodys_even_with_a_forged_note(tmp_path: Path) -
 
 
 def test_what_was_made_of_it_is_put_in_its_place(tmp_path: Path) -> None:
-    from oodcore.checkpoint import save
-
     folder = keep(examine(pickled(weights())), owner_hash=hashed(MINE))
     model = load(folder)
     made = save(tmp_path / "made", model, replace(read_card(folder), notes=("fitted",)))
-    publish(made, folder)
+    with pytest.raises(CheckpointError, match="somebody else, who alone can fit it"):
+        publish(made, folder, owner_hash=hashed(THEIRS))
+    assert read_card(folder).notes != ["fitted"]
+    publish(made, folder, owner_hash=hashed(MINE))
     assert read_card(folder).notes == ["fitted"]
     assert owned(folder, MINE)
     remove(folder, MINE)
     with pytest.raises(CheckpointError, match="no longer there"):
-        publish(made, folder)
+        publish(made, folder, owner_hash=hashed(MINE))
     assert not folder.exists()
+
+
+def test_ones_own_may_be_fitted_again_the_servers_own_once_and_others_never(tmp_path: Path) -> None:
+    mine = keep(examine(pickled(weights())), owner_hash=hashed(MINE))
+    servers = save(tmp_path / "checkpoints" / "lab", load(mine), read_card(mine))
+    for _ in ("not fitted yet", "fitted"):
+        assert fittable(mine, hashed(MINE))
+        assert not fittable(mine, hashed(THEIRS))
+        assert not fittable(mine, "")
+        (mine / "panel.safetensors").touch()
+    assert fittable(servers, hashed(THEIRS))
+    (servers / "panel.safetensors").touch()
+    assert not fittable(servers, hashed(THEIRS))
+    assert not fittable(folder_of(shipped()[0]), hashed(MINE))
+
+
+def test_one_person_may_keep_so_many_and_is_told_which_to_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "EACH", Quota(2, 2**30))
+    monkeypatch.setattr(own, "EVERYONE", Quota(3, 2**30))
+    first, second = (keep(examine(pickled(weights(classes))), owner_hash=hashed(MINE)) for classes in (2, 3))
+    third = examine(pickled(weights(4)))
+    with pytest.raises(CheckpointError, match=f"You keep 2 checkpoints .* Delete one of yours .*'{second.name}'"):
+        keep(third, owner_hash=hashed(MINE))
+    with pytest.raises(CheckpointError, match="You keep 2 checkpoints"):
+        adopt(first, "a copy", owner_hash=hashed(MINE))
+    assert keep(examine(pickled(weights(2))), owner_hash=hashed(MINE)) == first  # it is here already
+    keep(third, owner_hash=hashed(THEIRS))
+    with pytest.raises(CheckpointError, match="as it has room for"):
+        adopt(first, "a copy", owner_hash=hashed(THEIRS))
+    remove(first, MINE)
+    assert adopt(second, "a copy", owner_hash=hashed(MINE)).is_dir()
+
+
+def test_bytes_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = keep(examine(pickled(weights(2))), owner_hash=hashed(MINE))
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    monkeypatch.setattr(own, "EACH", Quota(9, size + 10_000))
+    require_room(hashed(MINE), 10_000)
+    with pytest.raises(CheckpointError, match="one person may keep"):
+        keep(examine(pickled(weights(3))), owner_hash=hashed(MINE))
+
+
+def test_a_large_network_of_a_library_is_refused_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "load", lambda *_, **__: pytest.fail("it was fetched"))
+    with pytest.raises(CheckpointError, match=r"'torchvision:vgg16' has 528 MB of weights; the limit is 400 MB"):
+        examine("torchvision:vgg16")
 
 
 def test_what_a_run_made_is_adopted_under_a_name_of_plain_letters(cache: Path, tmp_path: Path) -> None:

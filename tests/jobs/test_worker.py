@@ -136,3 +136,12 @@ def test_a_damaged_order_is_a_sentence(tmp_path: Path) -> None:
     status = job.run.status
     assert status is not None
     assert "is damaged, so it cannot go on" in status.message
+
+
+def test_a_spare_process_steps_back_before_it_imports_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(worker.sys, "argv", ["worker", "--wait"])
+    monkeypatch.setattr(worker.os, "nice", lambda by: said.append(f"nice {by}"))
+    monkeypatch.setattr(worker, "_waited", lambda: said.append("imports") or "")
+    assert worker.main() == 0
+    assert said == ["nice 10", "imports"]

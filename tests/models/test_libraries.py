@@ -9,7 +9,7 @@ import torch
 
 import oodcore
 from oodcore.errors import CheckpointError, UnknownNameError
-from oodcore.models.libraries import _candidates, _timm_transform, from_name
+from oodcore.models.libraries import _candidates, _timm_transform, bytes_of, from_name
 
 
 def test_a_torchvision_name_with_random_weights() -> None:
@@ -25,6 +25,20 @@ def test_a_timm_name_with_random_weights() -> None:
     assert model.classes == ("a", "b", "c")
     assert model.architecture == "timm:test_resnet"
     assert model.transform.size == 160
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("torchvision:resnet18", 11_689_512 + 9620),  # parameters, as published, and running statistics with counters
+        ("torchvision:lraspp_mobilenet_v3_large", 3_221_538 + 24_446),
+        ("timm:test_resnet", None),
+    ],
+)
+def test_the_size_of_weights_is_known_before_they_are_fetched(name: str, weights: int | None) -> None:
+    state = from_name(name, weights="none").get_submodule("net").state_dict()
+    assert bytes_of(name) == sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    assert weights is None or abs(bytes_of(name) / 4 / weights - 1) < 0.001
 
 
 def test_timm_resizes_by_its_crop_share() -> None:

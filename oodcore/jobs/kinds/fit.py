@@ -2,7 +2,8 @@
 
 The order: `checkpoint`, a name that `oodcore.checkpoint.known` lists, or `library`, as "timm:NAME", which is fetched
 first; `id`, an in-distribution set of the catalogue, or None where the weights are only to be fetched; `ood`, names of
-test outliers; `rows` and `limit`, images to learn from and to look at; `owner`, whose a fetched network becomes.
+test outliers; `rows` and `limit`, images to learn from and to look at; `owner`, hash of the token of who asks: a
+checkpoint that somebody else brought is left alone, and a fetched network becomes theirs.
 """
 
 import shutil
@@ -22,17 +23,19 @@ STEPS = 3
 
 def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Iterator[Event]:
     """Fetch, fit, put in place; what is done already is not done again."""
-    from oodcore.checkpoint.own import publish
+    from oodcore.checkpoint.own import fittable, publish
 
     yield Event("progress", 0, {"steps": STEPS, "message": "Reading the weights."})
-    folder = _fetched(order) if "library" in order else _named(str(order["checkpoint"]), root)
-    result = place.path / "result"
+    owner, result = str(order.get("owner", "")), place.path / "result"
+    folder = _fetched(order, owner) if "library" in order else _named(str(order["checkpoint"]), root)
+    if not result.is_dir() and not fittable(folder, owner):
+        raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can fit it.")
     if order.get("id") and not result.is_dir():
         yield Event("progress", 1, {"steps": STEPS, "message": f"Fitting on {order['id']}."})
         _fit(folder, order, place, root)
     if result.is_dir():
         yield Event("progress", 2, {"steps": STEPS, "message": "Putting it in place."})
-        publish(result, folder)
+        publish(result, folder, owner_hash=owner)
     yield Event("finished", STEPS, {"steps": STEPS, "checkpoint": folder.name})
 
 
@@ -47,11 +50,12 @@ def _named(name: str, root: Path | None) -> Path:
     return folder
 
 
-def _fetched(order: Mapping[str, Any]) -> Path:
-    from oodcore.checkpoint.own import examine, keep
+def _fetched(order: Mapping[str, Any], owner: str) -> Path:
+    from oodcore.checkpoint.own import examine, keep, require_room
 
     name = str(order["library"])
-    return keep(examine(name), owner_hash=str(order["owner"]), title=name, source=name)
+    require_room(owner)
+    return keep(examine(name), owner_hash=owner, title=name, source=name)
 
 
 def _fit(folder: Path, order: Mapping[str, Any], place: RunFolder, root: Path | None) -> None:

@@ -17,7 +17,8 @@ from oodcore.models.weights_file import Upload
 from oodcore.panel import Panel
 
 OWNER = "a token"
-ORDER = {"id": "shapes", "ood": ["shapes-far"], "rows": 60, "limit": 60}
+HASH = hashlib.sha256(OWNER.encode()).hexdigest()
+ORDER = {"id": "shapes", "ood": ["shapes-far"], "rows": 60, "limit": 60, "owner": HASH}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = io.BytesIO()
     torch.save(build("resnet-8-w4", 10).state_dict(), file)
     model = examine(Upload("net.pt", file.getvalue()), classes=tuple(SETS["shapes"].families))
-    return keep(model, owner_hash=hashlib.sha256(OWNER.encode()).hexdigest(), title="Mine")
+    return keep(model, owner_hash=HASH, title="Mine")
 
 
 def place(tmp_path: Path) -> RunFolder:
@@ -79,10 +80,20 @@ def test_what_was_deleted_meanwhile_stays_deleted(own: Path, tmp_path: Path) -> 
     (where.path / "result").mkdir()  # as if the fit had just ended
     work = fit.work({**ORDER, "checkpoint": own.name}, where, root=None)
     next(work)
+    assert next(work).values["message"] == "Putting it in place."
     remove(own, OWNER)
     with pytest.raises(CheckpointError, match="no longer there"):
         list(work)
     assert not own.exists()
+
+
+@pytest.mark.parametrize("owner", [hashlib.sha256(b"another token").hexdigest(), "", None])
+def test_nobody_fits_what_somebody_else_brought(own: Path, tmp_path: Path, owner: str | None) -> None:
+    order = {**ORDER, "checkpoint": own.name, "owner": owner}
+    with pytest.raises(CheckpointError, match="brought by somebody else, who alone can fit it"):
+        list(fit.work(order, place(tmp_path), root=None))
+    assert not (own / "panel.safetensors").exists()
+    assert not (tmp_path / "job" / "part").exists()
 
 
 def test_shipped_and_unknown_ones_are_refused_in_a_sentence(own: Path, tmp_path: Path) -> None:
