@@ -13,12 +13,18 @@ from oodcore.checkpoint import Card, load_energies, read_card
 from oodcore.checkpoint.layout import CARD, MODEL, PANEL
 from oodcore.errors import CheckpointError, OODError
 from oodcore.jobs import boards
-from oodcore.jobs.kinds.evaluate import kept_scores
+from oodcore.jobs.kinds.evaluate import kept_scores, measured_weights
 from oodcore.jobs.queue import Job
 from oodcore.jobs.store import Store
+from oodcore.metrics.curves import Densities, Line, densities, precision_recall_line, roc_line
+from oodcore.metrics.levels import Positive
+from oodcore.metrics.ranking import Interpolation, Rule
+from oodcore.metrics.summary import ood_metrics
 from oodcore.report.board import Board, Result
+from oodcore.report.row import Convention
 
-__all__ = ["Behind", "Shelf", "behind", "cards", "evaluations", "shelf", "with_scorers"]
+__all__ = ["Behind", "Curves", "Seed", "Shelf", "behind", "cards", "curves", "evaluations", "seeds", "shelf"]
+__all__ += ["with_scorers"]
 
 EVALUATE = "evaluate"
 
@@ -38,12 +44,44 @@ class Behind(NamedTuple):
         outliers: Of OOD images.
         words: Where they are from, for people.
         whole: Whether they are all scores that the stored number was taken from.
+        key: Stands for them.
     """
 
     known: Float[Tensor, " n"]
     outliers: Float[Tensor, " m"]
     words: str
     whole: bool
+    key: tuple[str, ...]
+
+
+class Seed(NamedTuple):
+    """One training of a network.
+
+    Args:
+        result: On one test set.
+        jobs: Evaluations of its weights, the one that the board shows first.
+        checkpoint: Name of a checkpoint with these weights, or None.
+    """
+
+    result: Result
+    jobs: tuple[Job, ...]
+    checkpoint: str | None
+
+
+class Curves(NamedTuple):
+    """What is drawn of one cell.
+
+    Args:
+        metrics: By the names of `metrics.ood_metrics`.
+        densities: Of both sets.
+        roc: Through all thresholds.
+        ranked: Precision over recall.
+    """
+
+    metrics: dict[str, float | int | str]
+    densities: Densities
+    roc: Line
+    ranked: Line
 
 
 def shelf(also: str = "") -> Shelf:
@@ -92,50 +130,96 @@ def evaluations(also: str = "") -> list[Job]:
     return [job for job in jobs.queue().jobs() if job.kind == EVALUATE and (job.id == also or job.owned_by(owner))]
 
 
-def behind(board: Board, result: Result, scorer: str) -> Behind | None:
+def seeds(board: Board, results: Sequence[Result]) -> list[Seed]:
+    """Those of the trainings whose scores may be here: evaluations hold their weights, or a checkpoint does.
+
+    Args:
+        board: On which they stand.
+        results: One for each seed.
+    """
+    done = [job for job in evaluations(board.name) if job.standing.state == "finished"]
+    measured = [(job, _weights(job.id, job.result)) for job in sorted(done, key=lambda job: job.id != board.name)]
+    names = {card.sha256.get(MODEL): name for name, card in reversed(cards().items())}
+    found = [
+        Seed(result, tuple(job for job, weights in measured if result.weights in weights), names.get(result.weights))
+        for result in results
+        if result.weights
+    ]
+    return [seed for seed in found if seed.jobs or seed.checkpoint]
+
+
+def behind(board: Board, seed: Seed, scorer: str) -> Behind | None:
     """The scores of a cell: of an evaluation with the same weights, else of the checkpoint's own reference.
 
     Args:
         board: On which the cell stands.
-        result: Of one seed.
+        seed: The training.
         scorer: Its name.
     """
-    if not result.weights:
-        return None
-    for job in sorted(evaluations(board.name), key=lambda job: job.id != board.name):
-        if job.standing.state == "finished" and (
-            found := kept_scores(job.result, result.weights, board.id_set, result.test, scorer)
-        ):
+    result = seed.result
+    for job in seed.jobs:
+        asked = (job.id, result.weights, board.id_set, result.test, scorer)
+        if (found := _kept(*asked, job.result)) is not None:
             whole = (len(found[0]), len(found[1])) == (board.n_id, result.n_ood)
-            return Behind(*found, f"Every image that '{job.title}' scored on this server", whole)
-    name = next((name for name, card in cards().items() if card.sha256.get(MODEL) == result.weights), None)
-    return None if name is None else _of_reference(name, board, result, scorer)
+            return Behind(*found, f"Every image that '{job.title}' scored on this server", whole, asked)
+    return None if seed.checkpoint is None else _of_reference(seed.checkpoint, board, result, scorer)
+
+
+def curves(found: Behind, how: Convention, positive: Positive) -> Curves:
+    """What is drawn of these scores; computed once for each cell and convention."""
+    return _curves(found.key, how.recall, how.rule, how.interpolation, positive, found)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _curves(
+    key: Sequence[str], recall: float, rule: Rule, interpolation: Interpolation, positive: Positive, _found: Behind
+) -> Curves:
+    known, outliers = _found.known, _found.outliers
+    return Curves(
+        ood_metrics(known, outliers, recall=recall, rule=rule, interpolation=interpolation),
+        densities(known, outliers),
+        roc_line(known, outliers, positive),
+        precision_recall_line(known, outliers, positive),
+    )
 
 
 def _of_reference(name: str, board: Board, result: Result, scorer: str) -> Behind | None:
-    folder = resources.folders()[name]
-    if scorer == "energy":
-        energies = _energies(folder, result.weights)
-        if board.id_set in energies and result.test in energies:
-            known, outliers = energies[board.id_set], energies[result.test]
-            whole = (len(known), len(outliers)) == (board.n_id, result.n_ood)
-            return Behind(known, outliers, f"The energy of every image, kept with the checkpoint '{name}'", whole)
-    scores = _reference_scores(name, result.weights, scorer, (board.id_set, result.test))
-    if scores is None:
+    folder, sets = resources.folders()[name], (board.id_set, result.test)
+    content = str(_stamp(folder / CARD))  # the card holds the hashes of all other files
+    energies = _energies(folder, content) if scorer == "energy" else {}
+    if set(sets) <= energies.keys():
+        known, outliers = (energies[each] for each in sets)
+        words, key = f"The energy of every image, kept with the checkpoint '{name}'", ("energies", name, content, *sets)
+    elif (scores := _reference_scores(name, content, scorer, sets)) is not None:
+        known, outliers = scores
+        words = f"The reference images kept with the checkpoint '{name}', at most 1,000 of each set"
+        key = (scorer, name, content, *sets)
+    else:
         return None
-    whole = (len(scores[0]), len(scores[1])) == (board.n_id, result.n_ood)
-    return Behind(*scores, f"The reference images kept with the checkpoint '{name}', at most 1,000 of each set", whole)
+    whole = (len(known), len(outliers)) == (board.n_id, result.n_ood)
+    return Behind(known, outliers, words, whole, key)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _weights(job: str, _result: Path) -> frozenset[str]:
+    return measured_weights(_result)  # a finished job's result never changes
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _kept(
+    job: str, weights: str, id_set: str, test: str, scorer: str, _result: Path
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]] | None:
+    return kept_scores(_result, weights, id_set, test, scorer)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _energies(folder: Path, weights: str) -> dict[str, Float[Tensor, " n"]]:
-    """`weights` stands for the content."""
+def _energies(folder: Path, content: str) -> dict[str, Float[Tensor, " n"]]:
     return dict(load_energies(folder))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _reference_scores(
-    name: str, weights: str, scorer: str, sets: Sequence[str]
+    name: str, content: str, scorer: str, sets: Sequence[str]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]] | None:
     """Of the two sets with one scorer; None where it is not fitted, needs the images, or a set is not kept."""
     shown = resources.exhibit(resources.folders()[name])

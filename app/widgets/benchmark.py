@@ -24,7 +24,7 @@ TITLES: dict[Axis, str] = {"network": "Networks", "scorer": "Scores", "test": "T
 ONE: dict[Axis, str] = {"network": "Network", "scorer": "Score", "test": "Test images"}
 KEYS: dict[Axis, str] = {"network": state.NETWORK, "scorer": state.SCORE, "test": state.TEST}
 TABLE = "heat-table"
-VALUES, ALL = "", "all-scores"
+VALUES = ""
 MANY = 12  # rows
 
 
@@ -144,9 +144,8 @@ def chosen_place(table: Matrix) -> Place:
 
 def shown_table(table: Matrix, chosen: Place) -> None:
     """Answers, the heat table, and what it was measured with."""
-    rows = list(table.rows)
-    if table.down == "scorer" and len(rows) > MANY:
-        rows = rows if st.session_state.get(ALL) else shortened(table)
+    above = st.container()
+    rows = list(table.rows) if table.down != "scorer" or len(table.rows) <= MANY or _all(table) else shortened(table)
     pale, full = _ends(table)
     line = "row" if table.down == "test" else "column"
     words = heat.Words(
@@ -158,20 +157,29 @@ def shown_table(table: Matrix, chosen: Place) -> None:
         level="not told apart from it by twice the seeds’ spread" if table.level else "",
         plain="without colour: a difference within twice the seeds’ spread" if table.minus else "",
     )
-    heat.matrix(
-        answers(table),
-        [_heading(table, table.across, key) for key in table.columns],
-        [_heading(table, table.down, key) for key in rows],
-        [[_cell(table, row, column) for column in table.columns] for row in rows],
-        words,
-        diverging=table.minus is not None,
-        selected="|".join(chosen),
-        key=TABLE,
-        on_chosen=_open,
-    )
-    if table.down == "scorer" and len(table.rows) > MANY:
-        st.toggle(f"All {len(table.rows)} scores", key=ALL, help="Else the best ones, and each that is best somewhere.")
+    with above:
+        heat.matrix(
+            answers(table),
+            [_heading(table, table.across, key) for key in table.columns],
+            [_heading(table, table.down, key) for key in rows],
+            [[_cell(table, row, column) for column in table.columns] for row in rows],
+            words,
+            diverging=table.minus is not None,
+            selected="|".join(chosen),
+            key=TABLE,
+            on_chosen=_open,
+        )
     st.caption(plain(caption(table)))
+
+
+def _all(table: Matrix) -> bool:
+    """Whether every score is shown, asked below the table."""
+    return st.toggle(
+        f"All {len(table.rows)} scores",
+        key=state.ALL_SCORES,
+        bind="query-params",
+        help="Else the best ones, and each that is best somewhere.",
+    )
 
 
 def shortened(table: Matrix) -> list[str]:

@@ -1,15 +1,15 @@
 """One cell of the benchmark, closely: its numbers, the same network on every set, and its curves."""
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
-from app import theme
+from app import state, theme
 from app.charts.benchmark import Dot, by_set, density, precision_recall, roc
-from app.services.benchmark import Behind, behind
+from app.services.benchmark import Behind, Curves, Seed, behind, curves, seeds
 from app.widgets.figure import figure
 from app.widgets.page import plain, score_title, set_title
-from oodcore.metrics.curves import densities, precision_recall_line, roc_line
 from oodcore.metrics.levels import Positive
-from oodcore.metrics.summary import ood_metrics
 from oodcore.report import columns
 from oodcore.report.board import Board, Result
 from oodcore.report.matrix import Place, titled
@@ -32,7 +32,10 @@ def closely(board: Board, metric: str, place: Place, positive: Positive) -> None
     members = board.members(place.test)
     test = members[0]
     if len(members) > 1:
-        test = st.selectbox("Curves against", members, format_func=set_title, key="curves-against", width=420) or test
+        state.linked(state.CURVES_AGAINST, members, test)
+        picked = st.selectbox("Curves against", members, format_func=set_title, key=state.CURVES_AGAINST, width=420)
+        state.link(state.CURVES_AGAINST, picked, test)
+        test = picked
     results = board.results_of(place.network, place.scorer, test)
     _curves(board, results, scorer, test, positive)
 
@@ -51,8 +54,8 @@ def _numbers(board: Board, place: Place, scorer: str) -> None:
     sizes = f"{len(members)} sets, {sum(board.sizes[test] for test in members):,} images"
     if len(members) == 1:
         sizes = f"{set_title(place.test)}, {board.sizes[place.test]:,} images"
-    seeds = board.value(board.metrics[0], *place)
-    counted = [] if seeds is None else [str(seed) for seed, _ in seeds.seeds]
+    value = board.value(board.metrics[0], *place)
+    counted = [] if value is None else [str(seed) for seed, _ in value.seeds]
     accuracy = board.accuracy(place.network)
     facts = [
         f"ID: {set_title(board.id_set)}, {board.n_id:,} images",
@@ -98,32 +101,43 @@ def _every_set(board: Board, metric: str, place: Place, scorer: str) -> None:
 
 
 def _curves(board: Board, results: list[Result], scorer: str, test: str, positive: Positive) -> None:
-    """Of the first seed whose scores are here; which scores they are stands above."""
-    available = [(each, found) for each in results if (found := behind(board, each, scorer)) is not None]
-    if not available:
+    """Of one seed whose scores are here; which scores they are stands above."""
+    available = {_seed_name(each.result, results): each for each in seeds(board, results)}
+    picked = next(iter(available), "")
+    if len(available) > 1:
+        picked = _segments(available, picked)
+    found = behind(board, available[picked], scorer) if available else None
+    if found is None:
         st.info(
             "The scores behind this cell are not on this server: neither the weights that it was measured with, nor an "
             "evaluation of them. Import the checkpoint, or run an evaluation below with one that is here.",
             icon=":material/show_chart:",
         )
         return
-    labels = [f"Seed {each.seed}" for each, _ in available]
-    picked = 0
-    if len(available) > 1:
-        chosen = st.segmented_control("Network", labels, default=labels[0], required=True, key="curves-seed")
-        picked = labels.index(chosen) if chosen in labels else 0
-    result, found = available[picked]
-    how = board.convention
-    metrics = ood_metrics(
-        found.known, found.outliers, recall=how.recall, rule=how.rule, interpolation=how.interpolation
+    drawn = curves(found, board.convention, positive)
+    _where_from(found, drawn, available[picked].result)
+    _drawn(drawn, scorer, positive, board.convention.recall)
+
+
+def _segments(available: Mapping[str, Seed], usual: str) -> str:
+    """Which seed is drawn; the link keeps its number."""
+    state.linked(state.CURVES_SEED, list(available), usual)
+    picked = st.segmented_control(
+        "Network", list(available), required=True, format_func=lambda name: f"Seed {name}", key=state.CURVES_SEED
     )
-    _where_from(found, metrics, result)
-    _drawn(found, metrics, scorer, positive, how.recall)
+    state.link(state.CURVES_SEED, str(picked), usual)
+    return str(picked)
 
 
-def _where_from(found: Behind, metrics: dict[str, float | int | str], result: Result) -> None:
+def _seed_name(result: Result, results: Sequence[Result]) -> str:
+    """Its number, where that tells it from the others."""
+    alone = sum(other.seed == result.seed for other in results) == 1 and result.seed is not None
+    return str(result.seed) if alone else f"{result.seed}, {result.weights[:8]}"
+
+
+def _where_from(found: Behind, drawn: Curves, result: Result) -> None:
     """Which rows are drawn, and both AUROCs, so that nobody takes the sample's for the set's."""
-    here, stored = 100 * float(metrics["auroc"]), result.values.get("auroc")
+    here, stored = 100 * float(drawn.metrics["auroc"]), result.values.get("auroc")
     said = "" if stored is None else f" The table’s own number for this network and set is **{100 * stored:.2f} %**."
     few = "" if found.whole else " A part of the images: the curves are close to, but not exactly, the table’s."
     st.markdown(
@@ -132,24 +146,18 @@ def _where_from(found: Behind, metrics: dict[str, float | int | str], result: Re
     )
 
 
-def _drawn(
-    found: Behind, metrics: dict[str, float | int | str], scorer: str, positive: Positive, recall: float
-) -> None:
+def _drawn(drawn: Curves, scorer: str, positive: Positive, recall: float) -> None:
     colours = theme.palette(st.context.theme.type)
+    metrics, (_, bars, line, ranked) = drawn.metrics, drawn
     fpr = float(metrics[f"fpr{100 * recall:g}_{positive}_positive"])
     area, area_under = float(metrics[f"aupr_{positive}_positive"]), 100 * float(metrics["auroc"])
-    drawn, line, ranked = (
-        densities(found.known, found.outliers),
-        roc_line(found.known, found.outliers, positive),
-        precision_recall_line(found.known, found.outliers, positive),
-    )
     places = st.columns(3, gap="medium")
     with places[0], st.container(border=True):
         st.markdown("**Densities**")
         figure(
-            density(drawn, score_title(scorer), colours),
-            {"from": drawn.edges[:-1].tolist(), "to": drawn.edges[1:].tolist(), "id": drawn.id.tolist(),
-             "ood": drawn.ood.tolist()},
+            density(bars, score_title(scorer), colours),
+            {"from": bars.edges[:-1].tolist(), "to": bars.edges[1:].tolist(), "id": bars.id.tolist(),
+             "ood": bars.ood.tolist()},
             name="densities",
             alt=f"Densities of the {score_title(scorer)} score for ID images, solid, and OOD images, dashed.",
         )  # fmt: skip

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from oodcore.models import Network
     from oodcore.panel import FittedPanel
 
-__all__ = ["kept_scores", "order_of", "work"]
+__all__ = ["kept_scores", "measured_weights", "order_of", "work"]
 
 
 def order_of(
@@ -118,6 +118,16 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
     with writing(result), replacing(result / ABOUT) as part:
         part.write_text(json.dumps(networks, indent=1, ensure_ascii=False), "utf-8")
     yield Event("finished", total, {"rows": len(report)})
+
+
+def measured_weights(folder: Path) -> frozenset[str]:
+    """sha256 of the weights of every checkpoint that a result holds scores of; empty where it cannot be read."""
+    from oodcore.jobs.boards import ABOUT
+
+    try:
+        return frozenset(str(each["weights"]) for each in json.loads((folder / ABOUT).read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def kept_scores(

@@ -6,9 +6,10 @@ import pytest
 from app.services import benchmark, jobs
 from oodcore.jobs import boards
 from oodcore.jobs.folder import Status
-from oodcore.jobs.kinds.evaluate import order_of, work
+from oodcore.jobs.kinds.evaluate import kept_scores, order_of, work
 from oodcore.jobs.queue import Queue
 from oodcore.metrics import auroc
+from oodcore.report.board import Board, Result
 
 NAME = "shapes-resnet20w4"
 
@@ -47,6 +48,11 @@ def finished(owner: str = "me", limit: int = 20) -> str:
     return job.id
 
 
+def behind(board: Board, result: Result, scorer: str) -> benchmark.Behind | None:
+    found = benchmark.seeds(board, [result])
+    return benchmark.behind(board, found[0], scorer) if found else None
+
+
 def test_the_shelf_holds_cards_and_ones_own_evaluations(alone: Path) -> None:
     assert list(benchmark.shelf().boards)[:1] == ["cards-shapes"]
     mine, theirs = finished(), finished("somebody else")
@@ -60,12 +66,12 @@ def test_the_shelf_holds_cards_and_ones_own_evaluations(alone: Path) -> None:
 def test_scores_of_an_evaluation_go_before_the_reference(alone: Path) -> None:
     board = benchmark.shelf().boards["cards-shapes"]
     (result,) = board.results_of(NAME, "msp", "shapes-near")
-    before = benchmark.behind(board, result, "msp")
+    before = behind(board, result, "msp")
     assert before is not None
     assert (len(before.known), before.whole) == (1000, False)
     assert "reference" in before.words
     finished(limit=30)
-    after = benchmark.behind(board, result, "msp")
+    after = behind(board, result, "msp")
     assert after is not None
     assert (len(after.known), after.whole) == (30, False)
     assert "'Mine'" in after.words
@@ -74,7 +80,7 @@ def test_scores_of_an_evaluation_go_before_the_reference(alone: Path) -> None:
 def test_energies_are_kept_of_every_image_and_point_the_right_way(alone: Path) -> None:
     board = benchmark.shelf().boards["cards-shapes"]
     (result,) = board.results_of(NAME, "energy", "shapes-far")
-    found = benchmark.behind(board, result, "energy")
+    found = behind(board, result, "energy")
     assert found is not None
     assert found.whole
     assert auroc(found.known, found.outliers) == pytest.approx(result.values["auroc"], abs=1e-4)
@@ -83,10 +89,34 @@ def test_energies_are_kept_of_every_image_and_point_the_right_way(alone: Path) -
 def test_unknown_weights_and_scores_have_nothing_behind_them(alone: Path) -> None:
     board = benchmark.shelf().boards["cards-shapes"]
     (result,) = board.results_of(NAME, "msp", "shapes-near")
-    assert benchmark.behind(board, result._replace(weights="other"), "msp") is None
-    assert benchmark.behind(board, result._replace(weights=""), "msp") is None
-    assert benchmark.behind(board, result, "odin") is None  # it needs the images
-    assert benchmark.behind(board, result._replace(test="elsewhere"), "msp") is None
+    assert behind(board, result._replace(weights="other"), "msp") is None
+    assert behind(board, result._replace(weights=""), "msp") is None
+    assert behind(board, result, "odin") is None  # it needs the images
+    assert behind(board, result._replace(test="elsewhere"), "msp") is None
+
+
+def test_only_the_seed_that_is_drawn_is_read_and_once(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs_ = [finished(limit=limit) for limit in (21, 22, 23)]
+    board = benchmark.shelf(jobs_[0]).boards[jobs_[0]]
+    results = board.results_of(NAME, "msp", "shapes-near")
+    read: list[Path] = []
+
+    def reading(folder: Path, *cell: str) -> object:
+        read.append(folder)
+        return kept_scores(folder, *cell)
+
+    monkeypatch.setattr(benchmark, "kept_scores", reading)
+    (seed,) = benchmark.seeds(board, results)
+    assert seed.jobs[0].id == jobs_[0]
+    assert not read
+    found = [benchmark.behind(board, seed, "msp") for _ in range(3)]
+    assert read == [jobs.queue().job(jobs_[0]).result]
+    assert found[0] is not None
+    assert len(found[0].known) == 21
+    drawn = [benchmark.curves(found[0], board.convention, "ood") for _ in range(2)]
+    assert drawn[0] is drawn[1]
+    assert drawn[0].metrics["auroc"] == pytest.approx(auroc(found[0].known, found[0].outliers))
+    assert benchmark.curves(found[0], board.convention, "id").roc.x.tolist() != drawn[0].roc.x.tolist()
 
 
 def test_a_damaged_evaluation_is_a_note(alone: Path) -> None:

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 import app
 from app.services import jobs
+from app.services.benchmark import Behind, Seed
+from app.widgets import cell
 from oodcore.jobs import boards
 from oodcore.jobs.folder import Status
 from oodcore.jobs.kinds.evaluate import work
 from oodcore.jobs.queue import Queue
 from oodcore.jobs.store import COLUMNS, Store
+from oodcore.report.board import Board
 
 MAIN = str(Path(app.__file__).with_name("main.py"))
 VALUES = {
@@ -232,6 +236,38 @@ def test_without_pyarrow_the_cards_are_shown(page: AppTest, monkeypatch: pytest.
     assert not page.exception
     assert "need pyarrow" in sentences(page)
     assert page.selectbox(key="results").value.startswith("cards-")
+
+
+def test_the_link_says_whose_curves_are_drawn(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell, "seeds", lambda board, results: [Seed(each, (), each.network) for each in results])
+
+    def behind(board: Board, seed: Seed, scorer: str) -> Behind:
+        name = f"{seed.result.seed} {seed.result.test}"
+        return Behind(torch.zeros(3), torch.ones(4), f"Of {name}", True, (name, scorer))
+
+    monkeypatch.setattr(cell, "behind", behind)
+    page.query_params.update({"cell": "tuned|energy|mean", "curves-seed": "2", "curves-against": "shapes-far"})
+    page.run()
+    assert not page.exception
+    assert any("Of 2 shapes-far" in box.value for box in page.markdown)
+    page.segmented_control(key="curves-seed").set_value("1").run()
+    assert any("Of 1 shapes-far" in box.value for box in page.markdown)
+    assert "curves-seed" not in page.query_params  # the first is the usual one
+    page.selectbox(key="curves-against").set_value("shapes-near").run()
+    assert any("Of 1 shapes-near" in box.value for box in page.markdown)
+    page.segmented_control(key="curves-seed").set_value("2").run()
+    assert page.query_params["curves-seed"] == "2"
+
+
+def test_a_link_may_ask_for_all_scores(page: AppTest, stored: Path) -> None:
+    rows = [row("tuned", 1, f"knn{at:02}", test, 0.5) for at in range(20) for test in ("shapes-near", "shapes-far")]
+    Store(stored).write("many", rows)
+    page.query_params.update({"rows": "scorer", "columns": "test"})
+    assert len(table(page.run())["rows"]) == 12
+    other = AppTest.from_file(MAIN, default_timeout=60)
+    other.switch_page("views/benchmark.py")
+    other.query_params.update({"rows": "scorer", "columns": "test", "all-scores": "true"})
+    assert len(table(other.run())["rows"]) == 22
 
 
 def test_curves_of_a_shipped_checkpoint_say_their_rows_and_both_numbers(page: AppTest) -> None:

@@ -10,7 +10,7 @@ from oodcore.errors import CheckpointError, DataError, ScoreError
 from oodcore.jobs import RunFolder
 from oodcore.jobs.boards import of_evaluation
 from oodcore.jobs.kinds import StoppedError
-from oodcore.jobs.kinds.evaluate import kept_scores, order_of, work
+from oodcore.jobs.kinds.evaluate import kept_scores, measured_weights, order_of, work
 from oodcore.metrics import auroc
 
 SHIPPED = Path(__file__).parents[3] / "checkpoints"
@@ -55,6 +55,8 @@ def test_two_checkpoints_on_two_sets(place: RunFolder) -> None:
     assert auroc(*found) == pytest.approx(value.mean)
     assert kept_scores(place.path / "result", weights, "shapes", "shapes-far", "knn") is None
     assert kept_scores(place.path / "result", "other", "shapes", "shapes-far", "energy") is None
+    assert measured_weights(place.path / "result") == {each["weights"] for each in asked["checkpoints"]} >= {weights}
+    assert measured_weights(place.path) == frozenset()
 
 
 def test_it_stops_inside_a_pass(place: RunFolder) -> None:
