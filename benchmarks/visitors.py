@@ -1,11 +1,12 @@
 """Thirty visitors on one server: how long until the page stands, and how long an answer takes, with real websockets.
 
-Each visitor opens the Score page and then lets go of the dial every two seconds, at another setting. The clients are
-Streamlit's own protocol without a browser: what a browser draws costs the visitor's machine, not the server.
+Each visitor opens the Score page and then lets go of the dial every two seconds or so, at another setting. The clients
+speak Streamlit's own protocol without a browser: what a browser draws costs the visitor's machine, not the server.
 
     python -m benchmarks visitors                  a minute of it
     VISITORS=30 SECONDS=600 python -m benchmarks visitors
     TRAINING=1 python -m benchmarks visitors       the same while a fine-tuning runs on the server's machine
+    PACE=1 python -m benchmarks visitors           a movement every second
 """
 
 import asyncio
@@ -33,7 +34,8 @@ from benchmarks.clock import machine, table
 
 VISITORS, SECONDS = int(os.environ.get("VISITORS", "30")), float(os.environ.get("SECONDS", "60"))
 TRAINING = bool(os.environ.get("TRAINING"))
-THINKING = 2.0  # seconds between two movements of one visitor
+PACE = float(os.environ.get("PACE", "2"))  # mean of the seconds between two movements of one visitor
+WARM = 60.0  # seconds after which memory is looked at first
 ROOT = Path(__file__).parents[1]
 
 
@@ -59,8 +61,8 @@ class Visitor:
         await asyncio.sleep(max(0.0, start - time.monotonic()))
         async with connect(self.url, subprotocols=["streamlit"], max_size=None) as line:  # type: ignore[list-item]
             self.opened = await self.ask(line, None)
-            while time.monotonic() + THINKING < end:
-                await asyncio.sleep(random.uniform(0.5, 1.5) * THINKING)  # noqa: S311
+            while time.monotonic() + PACE < end:
+                await asyncio.sleep(random.uniform(0.5, 1.5) * PACE)  # noqa: S311
                 self.answers.append(await self.ask(line, random.choice(range(60, 100)) / 100))  # noqa: S311
 
     async def ask(self, line: ClientConnection, keep: float | None) -> float:
@@ -91,17 +93,28 @@ class Visitor:
             self.board = answer.delta.new_element.bidi_component.id, answer.delta.fragment_id
 
 
-async def crowd(url: str) -> tuple[list[Visitor], float, float]:
-    """All of them, opening within two seconds; also how long they stayed, and the clients' CPU seconds."""
+async def crowd(url: str, process: psutil.Process) -> tuple[list[Visitor], float, float, list[int]]:
+    """All of them, opening within two seconds.
+
+    Also how long they stayed, the clients' CPU seconds, and the server's memory in bytes every minute.
+    """
     start = time.monotonic() + 0.5
     visitors = [Visitor(url) for _ in range(VISITORS)]
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, memory = resource.getrusage(resource.RUSAGE_SELF), []
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(min(WARM, SECONDS / 2))
+            memory.append(process.memory_info().rss)
+
+    watching = asyncio.create_task(watch())
     await asyncio.gather(
         *(one.visit(start + 2 * index / VISITORS, start + SECONDS) for index, one in enumerate(visitors))
     )
+    watching.cancel()
     after = resource.getrusage(resource.RUSAGE_SELF)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return visitors, time.monotonic() - start, spent
+    return visitors, time.monotonic() - start, spent, memory
 
 
 @contextmanager
@@ -166,18 +179,27 @@ def main() -> None:
         port, process = stack.enter_context(server())
         if TRAINING:
             stack.enter_context(training())
-        memory, worked = process.memory_info().rss, process.cpu_times()
-        visitors, lasted, spent = asyncio.run(crowd(f"ws://127.0.0.1:{port}/_stcore/stream"))
+        worked = process.cpu_times()
+        visitors, lasted, spent, memory = asyncio.run(crowd(f"ws://127.0.0.1:{port}/_stcore/stream", process))
         now = process.cpu_times()
         server_cpu = now.user + now.system - worked.user - worked.system
-        grown = (process.memory_info().rss - memory) / 2**20
     opened, answers = [one.opened for one in visitors], [took for one in visitors for took in one.answers]
     print(machine() + (", a fine-tuning beside it" if TRAINING else ""))
     table(
-        ("visitors", "seconds", "page stands, median / longest", "answers", "median", "95 %", "longest"),
+        (
+            "visitors",
+            "a movement every",
+            "seconds",
+            "page stands, median / longest",
+            "answers",
+            "median",
+            "95 %",
+            "longest",
+        ),
         [
             (
                 str(VISITORS),
+                f"{PACE:g} s",
                 f"{lasted:.0f}",
                 f"{at(opened, 0.5)} / {at(opened, 1)}",
                 str(len(answers)),
@@ -189,5 +211,6 @@ def main() -> None:
     )
     print(
         f"\nServer {100 * server_cpu / lasted:.0f} % of a core, the clients {100 * spent / lasted:.0f} %; "
-        f"the server's memory grew by {grown:.0f} MiB from {memory / 2**20:.0f} MiB."
+        f"the server's memory, MiB, every {min(WARM, SECONDS / 2):.0f} s: "
+        + ", ".join(f"{each / 2**20:.0f}" for each in memory)
     )

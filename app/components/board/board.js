@@ -12,6 +12,7 @@ const many = (view) => view.data.panels.length > 1;
 const flagged = (photo, side, level) => level < photo.under[side].keptFrom;
 const flags = (photo, level) => photo.under.map((_, side) => flagged(photo, side, level));
 const differ = (photo, level) => new Set(flags(photo, level)).size > 1;
+const lane = (photo, level) => differ(photo, level) ? "differ" : flagged(photo, 0, level) ? "flagged" : "kept";
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".board");
@@ -19,7 +20,7 @@ export default function ({ data, parentElement, setStateValue }) {
   Object.assign(view, { data, report: setStateValue });
   view.level = Math.min(view.level ?? data.level, data.levels.length - 1);
   view.scale ??= data.scale;
-  view.selected = data.photos.some(({ id }) => id === view.selected) ? view.selected : data.photos[0]?.id;
+  view.selected = [view.selected, data.selected].find((one) => data.photos.some(({ id }) => id === one)) ?? data.photos[0]?.id;
   fill(view);
   draw(view);
   move(view, view.level, false);
@@ -31,7 +32,7 @@ export default function ({ data, parentElement, setStateValue }) {
 function mount(root) {
   const find = (query) => root.querySelector(query);
   const view = {
-    root, find, dial: find("#keep"), scales: [...root.querySelectorAll(".scales button")], cards: new Map(), sides: [],
+    root, find, dial: find("#keep"), scales: [...root.querySelectorAll(".scales button")], cards: new Map(), widths: new Map(), sides: [],
     lanes: { differ: find(".differ .cards"), kept: find(".kept .cards"), flagged: find(".flagged .cards") },
   };
   views.set(root, view);
@@ -56,6 +57,7 @@ function fill(view) {
   find(".flagged h3").textContent = many(view) ? "Flagged by all" : "Flagged";
   for (const lane of ["kept", "flagged"]) find(`.${lane} .none`).textContent = many(view) ? `No picture is ${lane} by all of them.` : `Nothing is ${lane} at this setting.`;
   view.cards = new Map(data.photos.map((photo) => [photo.id, card(view, photo)]));
+  view.drawn = new Map();
   for (const lane of Object.values(view.lanes)) lane.replaceChildren();
   view.sides = panels.map((panel, side) => panelOf(view, panel, side));
   find(".panels").replaceChildren(...view.sides.map(({ box }) => box));
@@ -140,6 +142,8 @@ function picture(source, words, kind) {
 
 function draw(view) {
   view.width = view.sides[0].frame.clientWidth;
+  view.drawn.clear();
+  view.widths.clear();
   for (const side of view.sides) plot(view, side);
 }
 
@@ -204,8 +208,9 @@ const label = (value) => String(Number(value.toPrecision(6))).replace("-", "−"
 // ---- moving the line -----------------------------------------------------------------------------------------------
 
 function move(view, level, animate) {
-  const { data } = view, main = data.panels[0];
+  const { data } = view, main = data.panels[0], lanes = data.photos.map((photo) => lane(photo, view.level) !== lane(photo, level));
   view.level = level;
+  view.root.style.setProperty("--kept", `${100 * data.levels[level]}%`);
   say(view);
   view.find(".alarms").textContent = percent(main.alarms[level]);
   view.find(".caught").textContent = main.caught ? percent(main.caught[level]) : "–";
@@ -214,7 +219,7 @@ function move(view, level, animate) {
     own.rates.caught.textContent = own.panel.caught ? percent(own.panel.caught[level]) : "";
     line(view, own, own.x(own.panel.thresholds[level]), own.panel.thresholdWords[level]);
   }
-  const before = animate && !still() ? spots(view) : null;
+  const before = animate && !still() && lanes.includes(true) ? spots(view) : null;  // measuring costs a layout
   const flips = data.photos.filter((photo) => differ(photo, level)).length;
   view.find(".panels").classList.toggle("flip", flips > 0);
   for (const photo of data.photos) show(view, photo, level);
@@ -245,16 +250,24 @@ function line(view, own, x, words) {
   own.words[1].style.display = view.width - x < 60 ? "none" : "";
   const [pill, number] = own.chip.children;
   number.textContent = `◂ ${words} ▸`;
-  const half = number.getComputedTextLength() / 2 + 10;
+  const half = width(view, number) / 2 + 10;
   pill.setAttribute("x", -half);
   pill.setAttribute("width", 2 * half);
   own.chip.setAttribute("transform", `translate(${Math.min(view.width - half, Math.max(half, x))} 0)`);
 }
 
+// Of a number in the fixed-width face; asked of the browser once for each count of digits, for it costs a layout.
+function width(view, number) {
+  const { length } = number.textContent;
+  if (!view.widths.get(length)) view.widths.set(length, number.getComputedTextLength());
+  return view.widths.get(length);
+}
+
 function show(view, photo, level) {
   const item = view.cards.get(photo.id), decided = flags(photo, level), differs = new Set(decided).size > 1, on = photo.id === view.selected;
-  const words = wrong(photo, decided);
-  for (const tick of item.querySelectorAll(".track b")) tick.style.left = `${100 * view.data.levels[level]}%`;
+  const words = wrong(photo, decided), drawn = `${decided} ${on}`;
+  if (view.drawn.get(photo.id) === drawn) return;
+  view.drawn.set(photo.id, drawn);
   [...item.querySelectorAll(".rank")].forEach((row, side) => {
     row.classList.toggle("flagged", decided[side]);
     if (many(view)) row.title = `${view.data.panels[side].name}: ${decided[side] ? "flagged" : "kept"}, ${photo.under[side].scoreWords}, ${photo.under[side].pWords}`;
@@ -289,9 +302,8 @@ function spoken(view, photo, decided, words) {
 
 function sort(view, level) {
   const ordered = [...view.data.photos].sort((a, b) => a.under[0].score - b.under[0].score), sizes = {};
-  const lane = (photo) => differ(photo, level) ? "differ" : flagged(photo, 0, level) ? "flagged" : "kept";
   for (const [name, place] of Object.entries(view.lanes)) {
-    const photos = ordered.filter((photo) => lane(photo) === name), wanted = photos.map((photo) => view.cards.get(photo.id));
+    const photos = ordered.filter((photo) => lane(photo, level) === name), wanted = photos.map((photo) => view.cards.get(photo.id));
     if (name === "flagged") wanted.reverse();
     if (wanted.length !== place.children.length || wanted.some((item, i) => place.children[i] !== item)) place.replaceChildren(...wanted);
     sizes[name] = wanted.length;
