@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import state
 from app.widgets.jobs import known_again
 
 STATIC = Path(__file__).with_name("static")
@@ -13,7 +14,7 @@ st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), size="larg
 st.html(STATIC / "look.css")
 with st.container(key="known-again"):
     known_again()
-st.navigation(
+page = st.navigation(
     [
         st.Page("views/score.py", title="Score", icon=":material/query_stats:", url_path="score", default=True),
         st.Page("views/prior.py", title="Outlier prior", icon=":material/bar_chart:", url_path="outlier-prior"),
@@ -25,4 +26,6 @@ st.navigation(
         st.Page("views/checkpoints.py", title="Checkpoints", icon=":material/deployed_code:", url_path="checkpoints"),
     ],
     position="top",
-).run()
+)
+state.arrive(page.url_path)
+page.run()

@@ -1,12 +1,14 @@
 """What a link carries: keys of the URL, their defaults, and how they are read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 __all__ = [
     "ACCEPTANCE", "AGAINST", "ALSO", "BESIDE", "CHECKPOINT", "KEEP", "MAP", "SCORER", "SHOW",
-    "by_p", "keep", "look_at", "photo", "remember", "reseed", "reword", "seed", "stray", "strays", "viewed",
+    "arrive", "by_p", "choose", "choose_some", "chosen", "here", "keep", "look_at", "photo", "remember", "reseed",
+    "reword", "seed", "stray", "strays", "viewed",
 ]  # fmt: skip
 
 CHECKPOINT, SCORER, AGAINST, SHOW, KEEP = "checkpoint", "scorer", "against", "show", "keep"
@@ -14,6 +16,19 @@ BESIDE, ALSO, MAP, BY = "with", "also", "map", "by"
 PHOTO, SEED, VIEW = "photo", "seed", "view"
 ACCEPTANCE = 0.95
 SEEDS = 10_000
+PAGE, HERE, KEPT = "page shown", "here", "choices"
+
+
+def arrive(page: str) -> None:
+    """On another page than before, forget what was noted on that one: what is drawn here mounts anew."""
+    if st.session_state.get(PAGE) != page:
+        st.session_state[PAGE], st.session_state[HERE] = page, {}
+
+
+def here() -> dict[str, Any]:
+    """Notes of this session that hold until it goes to another page."""
+    notes: dict[str, Any] = st.session_state.setdefault(HERE, {})
+    return notes
 
 
 def keep() -> float:
@@ -169,7 +184,58 @@ def paint(colour: str) -> None:
         st.query_params[COLOUR] = colour
 
 
+def choose(key: str, known: Sequence[str], usual: str) -> None:
+    """Before the widget with this key is drawn: give it what the link says, where that is new.
+
+    Else it keeps what it shows, or what was chosen when this page was last open; else it gets the usual. For choices
+    whose options have other words on the page than in links: a bound widget reads and writes the words.
+    """
+    linked, value = _chosen_before(key, usual)
+    if linked is not None:
+        value = linked[-1] if linked else usual
+    st.session_state[key] = value if value in known else usual
+
+
+def choose_some(key: str, known: Sequence[str], usual: Sequence[str]) -> None:
+    """The same for several; `?key=` asks for none."""
+    linked, value = _chosen_before(key, list(usual))
+    if linked is not None:
+        value = linked if [one for one in linked if one in known] or linked == [""] else usual
+    st.session_state[key] = [one for one in value if one in known]
+
+
+def chosen(key: str, value: str | Sequence[str], usual: str | Sequence[str]) -> None:
+    """After it was drawn: write its value into the link; the usual one is left out of it."""
+    kept: dict[str, Any] = st.session_state.setdefault(KEPT, {})
+    if value == usual:
+        kept.pop(key, None)
+        st.query_params.pop(key, None)
+    else:
+        kept[key] = value
+        wanted = [value] if isinstance(value, str) else list(value) or [""]
+        if st.query_params.get_all(key) != wanted:
+            st.query_params[key] = wanted
+    here()[_seen(key)] = _linked(key), usual
+
+
+def _chosen_before(key: str, usual: Any) -> tuple[list[str] | None, Any]:
+    """What the link says, where that is new since the last look; and what holds where it is not."""
+    linked = _linked(key)
+    if (before := here().get(_seen(key))) is None:  # just arrived
+        return linked, st.session_state.get(KEPT, {}).get(key, usual)
+    seen, once = before
+    if linked != seen:
+        return linked or [], usual
+    current = st.session_state.get(key, usual)
+    return None, usual if current == once else current  # what nobody chose follows the usual
+
+
+def _linked(key: str) -> list[str] | None:
+    return st.query_params.get_all(key) if key in st.query_params else None
+
+
 LOSS, PRESET, RUN = "loss", "setting", "run"
+AUXILIARY, OUTLIERS, OVER, NUMBERS = "auxiliary", "outliers", "over", "numbers"
 
 
 def follow(key: str, known: Sequence[str], default: str | None, *, widget: str) -> None:

@@ -1,11 +1,13 @@
 """A bounded memory that threads share, keyed by content: whoever brings the same bytes gets the same answer."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Condition, Lock
 from typing import Generic, TypeVar
+from weakref import WeakSet
 
-__all__ = ["Memory", "Turns"]
+__all__ = ["Content", "Memory", "Shelf", "Turns"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -42,6 +44,61 @@ class Memory(Generic[K, V]):
         """What is kept, or else what `make` gives. Two threads may both make it; the answers are equal."""
         found = self.get(key)
         return self.put(key, make()) if found is None else found
+
+
+class Content:
+    """Bytes that may be taken away, see `Shelf`.
+
+    Args:
+        content: They themselves.
+        dropped: Called when they are.
+    """
+
+    def __init__(self, content: bytes, dropped: Callable[[], None]) -> None:
+        self.size, self.used = len(content), time.monotonic()
+        self._content: bytes | None = content
+        self._dropped = dropped
+
+    @property
+    def bytes(self) -> bytes | None:
+        """None once they were taken away."""
+        self.used = time.monotonic()
+        return self._content
+
+    def drop(self) -> None:
+        """Take them away."""
+        if self._content is not None:
+            self._content = None
+            self._dropped()
+
+
+class Shelf:
+    """Contents of many holders, up to so many bytes together: what nobody looked at for longest makes room.
+
+    The shelf keeps nothing alive: what its holder lets go of is gone.
+
+    Args:
+        limit: Bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: WeakSet[Content] = WeakSet()
+        self._lock = Lock()
+
+    def put(self, content: bytes, dropped: Callable[[], None]) -> Content:
+        """Keep it, and take away the oldest beyond the limit."""
+        made = Content(content, dropped)
+        with self._lock:
+            held = sorted(self._held, key=lambda one: one.used)
+            total = made.size + sum(one.size for one in held)
+            while held and total > self.limit:
+                oldest = held.pop(0)
+                total -= oldest.size
+                self._held.discard(oldest)
+                oldest.drop()
+            self._held.add(made)
+        return made
 
 
 class Turns:

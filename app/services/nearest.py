@@ -6,10 +6,9 @@ Distances are those of directions, from 0 to 2, as the score KNN measures them.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 from app.services.memory import Memory
-from app.services.resources import Answer, Exhibit
+from app.services.resources import Answer, Exhibit, Waiting, turn
 from app.services.samples import as_seen
 from oodcore.data import ImageSet
 from oodcore.data.procedural import SETS
@@ -46,14 +45,14 @@ class Closest:
     pictures: Sequence[Near]
 
 
-def closest(shown: Exhibit, answer: Answer) -> Closest | None:
+def closest(shown: Exhibit, answer: Answer, waiting: Waiting) -> Closest | None:
     """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
     if shown.known is None:
         return None
     bank, names = shown.reference[shown.known], shown.model.classes
     own, known = measured(answer.features[None], "cosine"), measured(bank.outputs.features, "cosine")
     (rows,), (distances,) = neighbours(own, known, AMONG)
-    images = _pictures(shown, shown.known)
+    images = _pictures(shown, shown.known, waiting)
     return Closest(
         Counter(names[label] for label in bank.labels[rows].tolist()).most_common(),
         [
@@ -70,18 +69,19 @@ def closest(shown: Exhibit, answer: Answer) -> Closest | None:
 _DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)
-_ONE_AT_A_TIME = Lock()
 
 
-def _pictures(shown: Exhibit, name: str) -> ImageSet | None:
+def _pictures(shown: Exhibit, name: str, waiting: Waiting) -> ImageSet | None:
     """The pictures of the kept rows, for a set that is drawn by code; None for others."""
     if name not in SETS:
         return None
-    total = shown.measured[name]
-    with _ONE_AT_A_TIME:  # drawing takes most of a second
-        images = _DRAWN.find((name, total), lambda: reference_images(name, total))
-        (same,) = _SAME.find((shown.key, name), lambda: (_same(shown, name, images),))
-    return images if same else None
+    drawn, asked = (name, shown.measured[name]), (shown.key, name)
+    images, same = _DRAWN.get(drawn), _SAME.get(asked)
+    if images is None or same is None:
+        with turn(waiting):  # drawing takes most of a second, and the network looks at all of them
+            images = _DRAWN.find(drawn, lambda: reference_images(*drawn))
+            same = _SAME.find(asked, lambda: (_same(shown, name, images),))
+    return images if same[0] else None
 
 
 def _same(shown: Exhibit, name: str, images: ImageSet) -> bool:

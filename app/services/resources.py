@@ -32,7 +32,7 @@ from oodcore.records import Bank
 from oodcore.scorers import scorers
 from oodcore.thresholds import Calibration
 
-__all__ = ["Answer", "Exhibit", "answers", "exhibit", "explained", "folders", "settings", "turn", "warm"]
+__all__ = ["Answer", "Exhibit", "Waiting", "answers", "exhibit", "explained", "folders", "settings", "turn", "warm"]
 
 FIRST = "shapes"  # names of checkpoints that the page prefers to open with
 BATCH = 16  # pictures in one forward pass: few, so that a waiting visitor's turn comes soon

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from app.services.memory import Memory
+from app.services.memory import Content, Memory, Shelf
 from oodcore.data import PHOTOS, Coding, Entry, ImageSet, Photo, Preprocessing, decode, entries, open_set
 from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural
@@ -24,16 +24,20 @@ __all__ = [
     "Group",
     "Picture",
     "Prepared",
+    "Upload",
     "as_grey",
     "as_seen",
+    "forget",
     "from_files",
     "groups",
+    "lost",
     "prepare",
     "prepared",
 ]
 
 LIMIT = 64
 MEGABYTES = 8
+TOGETHER = 1024  # megabytes of photos that all visitors of a server have in its memory
 Truth = Literal["id", "ood"] | None
 """Whether the network was trained on such pictures; None where nobody knows."""
 
@@ -69,6 +73,13 @@ class File(Protocol):
     file_id: str
 
     def getvalue(self) -> bytes: ...
+
+
+class Upload(NamedTuple):
+    """A visitor's file, decoded whenever a network with another preprocessing looks at it."""
+
+    sha256: str
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +172,41 @@ def _read(photo: Photo) -> Image.Image:
     return photo.picture
 
 
-def from_files(files: Sequence[File], hashes: MutableMapping[str, str]) -> tuple[list[Picture], list[str]]:
+def from_files(
+    files: Sequence[File], uploads: MutableMapping[str, Upload], dropped: Callable[[str], None]
+) -> tuple[list[Picture], list[str]]:
     """A visitor's files, at most `LIMIT` and each content once, and a sentence for each that is left out.
 
     Args:
         files: In the order in which they were given.
-        hashes: The session's memory of file id → sha256, so that a file is hashed once.
+        uploads: The session's memory of file id → content, so that a file is read and hashed once.
+        dropped: Told the id of a file that had to make room for those of others, or was forgotten.
     """
     found: dict[str, Picture] = {}
     sentences = []
     if len(files) > LIMIT:
         sentences.append(f"You gave {len(files)} files; the first {LIMIT} are used. Remove some to see the others.")
     for file in files[:LIMIT]:
-        if file.file_id not in hashes:
-            hashes[file.file_id] = _hash(file.getvalue())
-        key = hashes[file.file_id]
+        if file.file_id not in uploads:
+            data = file.getvalue()
+            uploads[file.file_id] = Upload(_hash(data), _UPLOADS.put(data, partial(dropped, file.file_id)))
+        key, content = uploads[file.file_id]
         if key in found:
             sentences.append(f"'{file.name}' is the same file as '{found[key].name}'; it is shown once.")
         else:
-            found[key] = Picture(key, file.name, "yours", None, "lossless", partial(_decode, file))
+            found[key] = Picture(key, file.name, "yours", None, "lossless", _Decoded(file.name, content))
     return list(found.values()), sentences
+
+
+def lost(picture: Picture) -> bool:
+    """Whether it was a visitor's, and had to make room for those of others."""
+    return isinstance(picture.read, _Decoded) and picture.read.content.bytes is None
+
+
+def forget(picture: Picture) -> None:
+    """Take a visitor's file out of memory."""
+    if isinstance(picture.read, _Decoded):
+        picture.read.content.drop()
 
 
 def prepare(pictures: Sequence[Picture], transform: Preprocessing) -> tuple[list[Picture], list[str]]:
@@ -197,9 +223,13 @@ def prepare(pictures: Sequence[Picture], transform: Preprocessing) -> tuple[list
 
 def prepared(picture: Picture, transform: Preprocessing) -> Prepared | str:
     """Thumbnails and the network's input, or the sentence that says why there are none."""
-    return _MADE.find((picture.id, picture.name, picture.coding, transform), partial(_make, picture, transform))
+    try:
+        return _MADE.find((picture.id, picture.name, picture.coding, transform), partial(_make, picture, transform))
+    except _LostError as problem:  # no property of the content, so it is not kept
+        return str(problem)
 
 
+_UPLOADS = Shelf(TOGETHER * 2**20)
 _MADE: Memory[tuple[str, str, Coding, Preprocessing], Prepared | str] = Memory(2048)
 
 
@@ -207,6 +237,8 @@ def _make(picture: Picture, transform: Preprocessing) -> Prepared | str:
     try:
         image = picture.read()
         pixels = transform.pixels(image, picture.coding)
+    except _LostError:
+        raise
     except DataError as problem:
         return str(problem)
     return Prepared(_uri(_square(image)), as_seen(pixels), min(image.size) <= transform.size, pixels)
@@ -224,8 +256,21 @@ def as_grey(pixels: UInt8[Tensor, "3 h w"]) -> str:
     return _uri(grey.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _decode(file: File) -> Image.Image:
-    return decode(file.getvalue(), file.name)
+class _LostError(DataError):
+    """The bytes are no longer there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Reads a visitor's file, as long as it is there."""
+
+    name: str
+    content: Content
+
+    def __call__(self) -> Image.Image:
+        if (data := self.content.bytes) is None:
+            raise _LostError(f"'{self.name}' had to make room for newer photos. Drop it in again.")
+        return decode(data, self.name)
 
 
 def _square(image: Image.Image) -> Image.Image:

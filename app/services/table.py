@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from app.services import decisions
-from app.services.resources import Answer, Exhibit, answers
+from app.services.resources import Answer, Exhibit, Waiting, answers
 from app.services.samples import Picture, Prepared, prepared
 from app.services.spreadsheet import comma_separated
 
@@ -63,7 +63,11 @@ class Row:
 
 
 def rows(
-    sides: Sequence[Side], pictures: Sequence[Picture], acceptance: float, names: Sequence[str] | None = None
+    sides: Sequence[Side],
+    pictures: Sequence[Picture],
+    acceptance: float,
+    names: Sequence[str] | None = None,
+    waiting: Waiting = lambda ahead: None,
 ) -> list[Row]:
     """One row per picture, in order; pictures must have been prepared.
 
@@ -72,8 +76,9 @@ def rows(
         pictures: Those that the answers are of.
         acceptance: Share of known images to keep, 0..1.
         names: Scorers to decide with; None is all that a checkpoint has.
+        waiting: Told whose turn it is, where a scorer needs passes that were not run yet.
     """
-    found = [_verdicts(_complete(side, pictures, names), acceptance, names) for side in sides]
+    found = [_verdicts(_complete(side, pictures, names, waiting), acceptance, names) for side in sides]
     return [
         Row(picture, view, tuple(verdicts[index] for verdicts in found))
         for index, picture in enumerate(pictures)
@@ -81,10 +86,10 @@ def rows(
     ]
 
 
-def _complete(side: Side, pictures: Sequence[Picture], names: Sequence[str] | None) -> Side:
+def _complete(side: Side, pictures: Sequence[Picture], names: Sequence[str] | None, waiting: Waiting) -> Side:
     """With the scores that need passes of their own, where they are among the names."""
     wanted = side.shown.scorers if names is None else names
-    return replace(side, answers=answers(side.shown, pictures, lambda ahead: None, wanted))
+    return replace(side, answers=answers(side.shown, pictures, waiting, wanted))
 
 
 def _verdicts(side: Side, acceptance: float, names: Sequence[str] | None) -> list[Verdict]:

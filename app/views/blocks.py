@@ -13,10 +13,9 @@ from app.services.blocks import Choice
 from app.services.resources import Exhibit
 from app.services.samples import Picture, Prepared, prepared
 from app.widgets.blocks import drawn_strip, formulas, jigsaw_preview, norm_in_others, table, verdict
-from app.widgets.page import about, busy, header, no_checkpoint, set_title, unfitted
-from app.widgets.photos import remember, remembered
-from app.widgets.pick import picked_checkpoint
-from app.widgets.score import left_out
+from app.widgets.page import about, busy, header, no_checkpoint, sorry, unfitted
+from app.widgets.photos import own_photos
+from app.widgets.pick import picked_checkpoint, picked_outliers
 from oodcore.errors import OODError
 from oodcore.evaluate.blocks import below
 
@@ -41,16 +40,8 @@ def render() -> None:
         if shown.panel is None:
             unfitted(shown)
             return
-        against = None
-        if shown.outliers:
-            against = right.selectbox(
-                "Outliers to compare with",
-                shown.outliers,
-                format_func=set_title,
-                key=state.AGAINST,
-                bind="query-params",
-                help="They only show whether the choice was right; NormRatio never sees them.",
-            )
+        words = "They only show whether the choice was right; NormRatio never sees them."
+        against = picked_outliers(right, shown, words)
         pictures = offered(shown)
         chosen = blocks.choice(shown, partial(busy, st.empty()))
         results(shown, against, chosen, pictures)
@@ -59,27 +50,16 @@ def render() -> None:
         formulas()
         about(shown)
     except OODError as problem:
-        st.error(str(problem), icon=":material/error:")
+        sorry(problem)
 
 
 def offered(shown: Exhibit) -> list[Picture]:
     """Every sample, and the visitor's own photos."""
-    with st.popover("Add your own photos", icon=":material/add_photo_alternate:"):
-        files = st.file_uploader(
-            f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
-            type=["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"],
-            accept_multiple_files=True,
-            max_upload_size=samples.MEGABYTES,
-            key="block-photos",
-            help="They stay in this session's memory: never written to disk, never shown to anyone else.",
-        )
-    own, sentences = samples.from_files(files, st.session_state.setdefault("hashes", {}))
-    good, broken = samples.prepare(own, shown.model.transform)
-    left_out([*sentences, *broken], len(good))
-    remember(good)
-    good, _ = samples.prepare(remembered(), shown.model.transform)
+    place = st.popover("Add your own photos", icon=":material/add_photo_alternate:")
+    label = f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each"
+    own = own_photos(place, shown, label=label, key="block-photos")
     groups = samples.groups(shown.model.classes, shown.known)
-    return [*good, *(picture for group in groups.values() for picture in group.pictures())]
+    return [*own, *(picture for group in groups.values() for picture in group.pictures())]
 
 
 @st.fragment
@@ -88,8 +68,8 @@ def results(shown: Exhibit, against: str | None, chosen: Choice | None, pictures
     wanted = state.photo()
     picture = next((one for one in pictures if wanted and one.id.startswith(wanted)), pictures[0])
     picked = tray(thumbs(shown, pictures), chosen=picture.id, label="Picture to look at", key="tray")
-    if picked is not None and picked != st.session_state.get("tray-said"):
-        st.session_state["tray-said"] = picked
+    if picked is not None and picked != state.here().get("tray-said"):
+        state.here()["tray-said"] = picked
         picture = next((one for one in pictures if one.id == picked), picture)
         state.look_at(picture.id)
     view = prepared(picture, shown.model.transform)

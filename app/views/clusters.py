@@ -23,11 +23,10 @@ from app.widgets.clusters import (
     partners,
     picked_space,
 )
-from app.widgets.page import about, busy, header, no_checkpoint
-from app.widgets.photos import remember, remembered
+from app.widgets.page import about, busy, header, no_checkpoint, sorry
+from app.widgets.photos import own_photos
 from app.widgets.pick import picked_checkpoint
 from app.widgets.points import groups, panel, tones
-from app.widgets.score import left_out
 from app.widgets.selection import listing
 from oodcore.errors import OODError
 
@@ -53,13 +52,13 @@ def render() -> None:
         if maps:
             pictures = chosen_pictures(maps[0].shown, left, last)
             found = {name: sheets.sheet(one.shown, name) for one in maps for name in one.rows}
-            results(maps, pictures, found, st.session_state.pop("colour_at", None) or state.colour())
+            results(maps, pictures, found, state.here().pop("colour_at", None) or state.colour())
             missing(found)
             apart(maps)
             how_to_read()
             about(maps[-1].shown)
     except OODError as problem:
-        st.error(str(problem), icon=":material/error:")
+        sorry(problem)
 
 
 def chosen_maps(
@@ -101,20 +100,9 @@ def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator)
     if shown.panel is None:
         return []
     offered = samples.groups(shown.model.classes, shown.known)
-    with right.popover("Add your photos", icon=":material/add_photo_alternate:", width="stretch"):
-        files = st.file_uploader(
-            f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
-            type=["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"],
-            accept_multiple_files=True,
-            max_upload_size=samples.MEGABYTES,
-            key="map-photos",
-            help="They stay in this session's memory: never written to disk, never shown to anyone else.",
-        )
-    own, sentences = samples.from_files(files, st.session_state.setdefault("hashes", {}))
-    good, broken = samples.prepare(own, shown.model.transform)
-    remember(good)
-    left_out([*sentences, *broken], len(good))
-    mine = remembered()
+    place = right.popover("Add your photos", icon=":material/add_photo_alternate:", width="stretch")
+    label = f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each"
+    mine = own_photos(place, shown, label=label, key="map-photos")
     names = {
         **({"yours": f"Your photos ({len(mine)})"} if mine else {}),
         **{key: group.title for key, group in offered.items()},
@@ -129,9 +117,8 @@ def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator)
         key=f"{state.PLACED}-{bool(mine)}",
         help="Pictures are put among their nearest neighbours. A dashed ring means far from everything known.",
     )
-    readable, _ = samples.prepare(mine, shown.model.transform)
     return [
-        *(readable if "yours" in picked else []),
+        *(mine if "yours" in picked else []),
         *(one for name in picked if name in offered for one in offered[name].pictures()),
     ]
 
@@ -141,7 +128,7 @@ def results(
     maps: Sequence[Map], pictures: Sequence[Picture], found: Mapping[str, sheets.Sheet | None], opened: str
 ) -> None:
     """The maps and what is selected on them. Selecting runs this part alone, and no network."""
-    st.session_state["colour_at"] = opened
+    state.here()["colour_at"] = opened
     waiting = partial(busy, st.empty())
     shown = groups(maps, found)
     numbers = {group.name: number for number, group in enumerate(shown)}

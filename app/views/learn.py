@@ -8,7 +8,7 @@ from app import state
 from app.services import lessons
 from app.services.lessons import Lesson
 from app.widgets import learn
-from app.widgets.page import header, plain
+from app.widgets.page import header, plain, sorry
 from oodcore.errors import OODError
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -58,7 +58,7 @@ def shown(found: dict[str, Lesson], lesson: Lesson) -> None:
         with st.spinner("Setting the stage …"):
             scene = lessons.opened(lesson)
     except OODError as problem:
-        st.error(plain(str(problem)), icon=":material/error:")
+        sorry(problem)
         return
     step = lesson.steps[now - 1]
     opened, stray = learn.settled(lesson, now, step, scene)

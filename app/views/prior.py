@@ -10,7 +10,7 @@ from app import state, theme
 from app.components.prior import Setting, prior
 from app.services import family, outliers, resources
 from app.widgets.figure import takeaway
-from app.widgets.page import about, header, no_checkpoint
+from app.widgets.page import about, header, no_checkpoint, sorry
 from app.widgets.pick import picked_checkpoint
 from app.widgets.prior import (
     OUTLIERS,
@@ -39,7 +39,7 @@ TWICE, SECOND = "side-by-side", "-2"
 def render() -> None:
     """Choices on top, then the panels with their dials, one class closely, and why."""
     header(TITLE, LEAD)
-    opened = st.session_state.pop("prior_opened", None)  # set again below, so that it is absent without panels
+    opened = state.here().pop("panels", None)  # set again below, so that it is absent without panels
     folders = resources.folders()
     if not folders:
         no_checkpoint()
@@ -52,7 +52,7 @@ def render() -> None:
         if sides:
             about(sides[0].shown)
     except OODError as problem:
-        st.error(str(problem), icon=":material/error:")
+        sorry(problem)
 
 
 def chosen_sides(folders: dict[str, Path]) -> list[Side]:
@@ -94,7 +94,7 @@ def results(sides: Sequence[Side], opened: Setting) -> None:
     `opened` stays what it was while the panels stand: the browser knows better where the dials are, and data that does
     not change is not sent again.
     """
-    st.session_state["prior_opened"] = opened
+    state.here()["panels"] = opened
     alpha, colour = sides[0].margins.alpha, theme.palette(st.context.theme.type).aux
     with st.container(key="figure-outlier-prior", gap=None):
         told = prior(

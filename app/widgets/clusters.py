@@ -11,7 +11,7 @@ from app.services import clusters, family, jobs, sheets
 from app.services.clusters import Map
 from app.services.resources import Exhibit
 from app.widgets.jobs import progress
-from app.widgets.page import plain
+from app.widgets.page import plain, sorry
 from oodcore.errors import OODError
 from oodcore.maps import Separation, Settings, Space
 
@@ -55,17 +55,18 @@ def picked_space(place: DeltaGenerator, shown: Exhibit, *, key: str, last: bool)
     found = list(clusters.spaces(shown))
     if not found:
         return None
+    usual = found[-1 if last else 0]
+    state.choose(key, found, usual)
     picked = place.segmented_control(
         "Laid out by",
         found,
         format_func=lambda space: SPACES[space],
-        default=found[-1 if last else 0],
         required=True,
         key=key,
-        bind="query-params",
         help="Features are what the last layer sees. Embeddings are features, projected to where class centres were "
         "trained by the cluster focal loss.",
     )
+    state.chosen(key, picked or usual, usual)
     if len(found) == 1:
         place.caption("Trained without class centres, so it has no embeddings: features only.")
     return picked
@@ -134,7 +135,7 @@ def _offered(shown: Exhibit, folder: Path, settings: Settings) -> None:
         try:
             queue.submit("layout", order, owner=jobs.owner(), title=f"Map of {name}, seed {settings.seed}")
         except OODError as problem:
-            st.error(str(problem), icon=":material/error:")
+            sorry(problem)
             return
         st.rerun()
 

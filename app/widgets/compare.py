@@ -87,9 +87,10 @@ def picked_beside(place: DeltaGenerator, folders: dict[str, Path], main: Exhibit
     others = [name for name in names if name != main.name]
     strange = state.strays(state.BESIDE, [names[name] for name in others])
     if strange:
+        quoted = " and ".join(f"'{plain(name)}'" for name in strange)
         st.warning(
-            f"This link compares with {' and '.join(repr(name) for name in strange)}, which is not on this server or "
-            "does not know the same classes. It is left out.",
+            f"This link compares with {quoted}, which is not on this server or does not know the same classes. It is "
+            "left out.",
             icon=":material/link_off:",
         )
     chosen = place.multiselect(

@@ -20,7 +20,7 @@ from oodcore.errors import DataError
 __all__ = ["broken", "cards", "end", "moves", "question", "settled", "staged", "step_text", "steps"]
 __all__ += ["task", "top"]
 
-ANSWERS, SOLVED, OPENED, LIKED = "learn_answers", "learn_solved", "learn_opened", "learn_picture"
+ANSWERS, SOLVED, STAGE, LIKED = "learn_answers", "learn_solved", "stage", "learn_picture"
 WORDS = {"predict": "Predict", "drag": "Drag", "explain": "Explain", "formula": "Formula", "task": "Task"}
 LAST = "Remember"
 
@@ -122,7 +122,7 @@ def settled(lesson: Lesson, now: int, step: Step, scene: Scene) -> tuple[dict[st
     It stays what it was while the step is shown: the browser knows better where the dials are.
     """
     name = f"{lesson.name}/{now}"
-    opened = st.session_state.get(OPENED)
+    opened = state.here().get(STAGE)
     if opened is not None and opened[0] == name:
         return opened[1], ""
     preset = dict(step.preset)
@@ -139,7 +139,7 @@ def settled(lesson: Lesson, now: int, step: Step, scene: Scene) -> tuple[dict[st
         except DataError as problem:
             stray = f"A part of this link is left out. {problem}"
     place = scene.place(preset)
-    st.session_state[OPENED] = (name, place)
+    state.here()[STAGE] = (name, place)
     return place, stray
 
 

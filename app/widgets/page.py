@@ -2,15 +2,28 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitAPIException
 
 from app.services.resources import Exhibit
 from oodcore.data import entries
 from oodcore.scorers import scorers
 
-__all__ = ["about", "busy", "header", "no_checkpoint", "plain", "score_title", "set_title", "unfitted"]
+__all__ = [
+    "about",
+    "busy",
+    "header",
+    "no_checkpoint",
+    "plain",
+    "score_title",
+    "set_title",
+    "sorry",
+    "to_checkpoints",
+    "unfitted",
+]
 
 
 def header(title: str, lead: str) -> None:
@@ -23,19 +36,27 @@ def header(title: str, lead: str) -> None:
 def no_checkpoint() -> None:
     """Nothing is installed."""
     st.info(
-        "There is no checkpoint on this server yet. Import one with `ood checkpoints import PATH --name NAME`, fit its "
-        "scorers with `ood fit`, then reload the page.",
+        "There is no checkpoint on this server yet. Bring a network of your own on the Checkpoints page; or, on the "
+        "server itself, `ood checkpoints import PATH --name NAME` and `ood fit NAME --id SET`.",
         icon=":material/deployed_code:",
     )
+    to_checkpoints("Bring your own", view="own")
 
 
 def unfitted(shown: Exhibit) -> None:
     """A network without thresholds can classify but not decide."""
     st.info(
-        f"'{shown.name}' has no fitted scorers yet, so nothing can be decided with it. Fit them on its training set "
-        f"with `ood fit {shown.name} --id NAME`, then reload the page.",
+        f"'{plain(shown.name)}' has no fitted scorers yet, so nothing can be decided with it. Fit them on the "
+        f"Checkpoints page; or, on the server itself, with `ood fit {shown.name} --id SET`.",
         icon=":material/tune:",
     )
+    to_checkpoints("Fit its scorers", view="one", checkpoint=shown.name)
+
+
+def to_checkpoints(label: str, **there: str) -> None:
+    """A link to the page where networks are brought and fitted; `there` is what its link says."""
+    with suppress(StreamlitAPIException):  # a view that is run by itself, as a test does, knows no other page
+        st.page_link("views/checkpoints.py", label=label, icon=":material/deployed_code:", query_params=there)
 
 
 def busy(place: DeltaGenerator, ahead: int) -> None:
@@ -45,6 +66,11 @@ def busy(place: DeltaGenerator, ahead: int) -> None:
         return
     people = "One person is" if ahead == 1 else f"{ahead} people are"
     place.info(f"{people} ahead of you. Your pictures follow.", icon=":material/hourglass_top:")
+
+
+def sorry(problem: object) -> None:
+    """What went wrong, in one sentence that may hold words of a link or of a file."""
+    st.error(plain(str(problem)), icon=":material/error:")
 
 
 def set_title(name: str) -> str:

@@ -1,5 +1,6 @@
 """Choices that several pages offer, kept in the link."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -8,9 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state
 from app.services import resources
 from app.services.resources import Exhibit
+from app.widgets.page import plain, set_title
 from oodcore import checkpoint
 
-__all__ = ["picked_checkpoint"]
+__all__ = ["picked", "picked_checkpoint", "picked_outliers"]
 
 
 def picked_checkpoint(
@@ -30,7 +32,8 @@ def picked_checkpoint(
     names = list(folders)
     if stray := state.stray(key, names):
         st.warning(
-            f"This link points to checkpoint '{stray}', which is not on this server. Showing '{names[0]}' instead.",
+            f"This link points to checkpoint '{plain(stray)}', which is not on this server. "
+            f"Showing '{plain(names[0])}' instead.",
             icon=":material/link_off:",
         )
     name = place.selectbox(
@@ -44,3 +47,45 @@ def picked_checkpoint(
         place.caption("An own checkpoint, not one that ships with the app.")
     with st.spinner("Opening the checkpoint …"):
         return resources.exhibit(folders[name])
+
+
+def picked(
+    place: DeltaGenerator,
+    label: str,
+    names: Sequence[str],
+    *,
+    key: str,
+    usual: str,
+    titles: Callable[[str], str],
+    help_: str,
+) -> str:
+    """One of several that have titles on the page and names in links: the link's, the session's, or the usual one.
+
+    Args:
+        place: Where the choice is drawn.
+        label: Above the choice.
+        names: At least one.
+        key: Of the link.
+        usual: What the page opens with.
+        titles: Name → what the page calls it.
+        help_: Behind the question mark.
+    """
+    if stray := state.stray(key, names):
+        st.warning(
+            f"This link asks for '{plain(stray)}' under “{label}”, which this checkpoint does not have. "
+            f"Showing '{plain(titles(usual))}' instead.",
+            icon=":material/link_off:",
+        )
+    state.choose(key, names, usual)
+    name = place.selectbox(label, names, format_func=titles, key=key, help=help_)
+    state.chosen(key, name, usual)
+    return name
+
+
+def picked_outliers(place: DeltaGenerator, shown: Exhibit, help_: str) -> str | None:
+    """A reference set of outliers; None where the checkpoint brings none."""
+    names = shown.outliers
+    if not names:
+        return None
+    label = "Outliers to compare with"
+    return picked(place, label, names, key=state.AGAINST, usual=names[0], titles=set_title, help_=help_)

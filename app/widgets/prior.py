@@ -15,7 +15,7 @@ from app.services.outlier_pictures import drawn, numbered, pictures, thumbnails
 from app.services.outliers import Margins, Source
 from app.services.resources import Exhibit, is_auxiliary
 from app.widgets.jobs import progress
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain, set_title, sorry
 from oodcore.data import entry
 from oodcore.errors import DataError, OODError
 from oodcore.losses.balanced_energy import BalancedEnergyObjective
@@ -99,7 +99,7 @@ def wanted(folder: Path, shown: Exhibit, name: str) -> None:
                 order = outliers.order(folder, shown, name)
                 jobs.queue().submit("prior", order, owner=jobs.owner(), title=f"Count {name} with {shown.name}")
             except OODError as problem:
-                st.error(plain(str(problem)), icon=":material/error:")
+                sorry(problem)
                 return
             st.rerun()
 

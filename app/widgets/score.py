@@ -58,6 +58,8 @@ def expectation(chosen: Sequence[Group], classes: Sequence[str]) -> None:
 
 def chosen_scorers(side: Side, scorer: str) -> list[str]:
     """Heading of the close look, and the scores that are listed: the deciding one first."""
+    usual = [name for name in USUAL if name in side.shown.scorers]
+    state.choose_some(state.ALSO, side.shown.scorers, usual)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.subheader("Look closer", anchor=False, width="content")
         with st.popover("Scores to list", icon=":material/checklist:"):
@@ -65,12 +67,11 @@ def chosen_scorers(side: Side, scorer: str) -> list[str]:
                 "Beside the one that decides; all come from the same forward pass",
                 side.shown.scorers,
                 selection_mode="multi",
-                default=[name for name in USUAL if name in side.shown.scorers],
                 format_func=side.shown.title,
                 key=state.ALSO,
-                bind="query-params",
                 wrap=True,
             )
+    state.chosen(state.ALSO, also, usual)
     return [scorer, *(name for name in also if name != scorer)]
 
 
@@ -230,9 +231,12 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
 
 def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     """The closest known pictures under every checkpoint."""
-    found = [
-        (side.name, closest(side.shown, verdict.answer)) for side, verdict in zip(sides, row.verdicts, strict=True)
-    ]
+    waiting = partial(busy, st.empty())
+    with st.spinner("Looking for known pictures nearby …"):
+        found = [
+            (side.name, closest(side.shown, verdict.answer, waiting))
+            for side, verdict in zip(sides, row.verdicts, strict=True)
+        ]
     lines = [_near(name if len(sides) > 1 else "", one, colours) for name, one in found if one is not None]
     if lines:
         st.markdown("**What it is close to** – nearest known pictures in feature space, the layer before the answer")

@@ -116,17 +116,18 @@ def contents(
     }
 
 
-def board(shown: Mapping[str, Any], *, level: int, scale: Scale, key: str) -> Chosen:
+def board(shown: Mapping[str, Any], *, level: int, scale: Scale, selected: str | None, key: str) -> Chosen:
     """Draw the board.
 
     Args:
         shown: From `contents`.
         level: Index of the setting it opens with; later the visitor's own holds.
         scale: Wording it opens with; likewise.
+        selected: Photo that is looked at when it opens; None is the first, as where it is no longer there.
         key: Streamlit key.
     """
     result = _component()(
-        data={**shown, "level": level, "scale": scale},
+        data={**shown, "level": level, "scale": scale, "selected": selected},
         key=key,
         on_acceptance_change=_nothing,
         on_scale_change=_nothing,

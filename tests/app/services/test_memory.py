@@ -1,7 +1,8 @@
+import gc
 import threading
 import time
 
-from app.services.memory import Memory, Turns
+from app.services.memory import Memory, Shelf, Turns
 
 
 def test_the_least_recently_used_entry_goes_first() -> None:
@@ -19,6 +20,36 @@ def test_what_is_kept_is_not_made_again() -> None:
     for _ in range(3):
         assert kept.find("a", lambda: made.append(1) or 7) == 7
     assert len(made) == 1
+
+
+def test_what_nobody_looked_at_for_longest_makes_room_and_its_holder_is_told() -> None:
+    shelf, dropped = Shelf(10), []
+    first, second = (shelf.put(b"12345", lambda name=name: dropped.append(name)) for name in ("first", "second"))
+    assert dropped == []
+    time.sleep(0.002)
+    assert first.bytes == b"12345"
+    time.sleep(0.002)
+    third = shelf.put(b"1", lambda: dropped.append("third"))
+    assert dropped == ["second"]
+    assert (first.bytes, second.bytes, third.bytes) == (b"12345", None, b"1")
+
+
+def test_what_is_let_go_of_takes_no_room() -> None:
+    shelf, dropped = Shelf(10), []
+    kept = shelf.put(b"12345", lambda: dropped.append("kept"))
+    shelf.put(b"12345", lambda: dropped.append("let go"))
+    gc.collect()
+    shelf.put(b"12345", lambda: dropped.append("last"))
+    assert dropped == []
+    assert kept.bytes
+
+
+def test_what_is_larger_than_the_shelf_takes_all_of_it() -> None:
+    shelf, dropped = Shelf(10), []
+    kept = shelf.put(b"12345", lambda: dropped.append("kept"))
+    large = shelf.put(b"1" * 11, lambda: dropped.append("large"))
+    assert dropped == ["kept"]
+    assert (kept.bytes, large.bytes) == (None, b"1" * 11)
 
 
 def test_turns_come_in_order_and_one_at_a_time() -> None:

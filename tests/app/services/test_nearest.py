@@ -13,6 +13,11 @@ from app.services.resources import Answer, Exhibit
 from oodcore.data.procedural import procedural
 
 
+def alone(ahead: int) -> None:
+    """Nobody else is here."""
+    assert ahead == 0
+
+
 def shapes() -> Exhibit:
     return resources.exhibit(resources.folders()["shapes-resnet20w4"])
 
@@ -26,7 +31,7 @@ def row_of(shown: Exhibit, row: int) -> Answer:
 @pytest.mark.parametrize("row", [0, 500, 999])
 def test_a_known_picture_is_closest_to_itself_and_looks_like_it(served: object, row: int) -> None:
     shown = shapes()
-    found = closest(shown, row_of(shown, row))
+    found = closest(shown, row_of(shown, row), alone)
     assert found is not None
     first = found.pictures[0]
     assert first.distance == pytest.approx(0, abs=1e-5)
@@ -41,8 +46,8 @@ def test_a_known_picture_is_closest_to_itself_and_looks_like_it(served: object, 
 def test_neighbours_are_counted_by_class_and_come_closest_first(served: object) -> None:
     shown = shapes()
     pictures = samples.groups(shown.model.classes, shown.known)["new"].pictures()
-    for answer in resources.answers(shown, pictures, waiting=lambda ahead: None):
-        found = closest(shown, answer)
+    for answer in resources.answers(shown, pictures, waiting=alone):
+        found = closest(shown, answer, alone)
         assert found is not None
         counts = [count for _, count in found.classes]
         assert sum(counts) == AMONG
@@ -59,11 +64,21 @@ def test_pictures_that_are_not_those_of_the_reference_are_not_shown(served: obje
     moved = dataclasses.replace(bank, outputs=bank.outputs.take(torch.arange(len(bank)).roll(1)))
     other = dataclasses.replace(shown, name="moved", reference={"shapes": moved})
     other.__dict__["key"] = "moved"
-    found = closest(other, row_of(other, 3))
+    found = closest(other, row_of(other, 3), alone)
     assert found is not None
     assert [near.seen for near in found.pictures] == [None] * DRAWN
 
 
 def test_without_a_reference_of_known_pictures_there_are_none(served: object) -> None:
     shown = dataclasses.replace(shapes(), name="alone", reference={})
-    assert closest(shown, row_of(shapes(), 0)) is None
+    assert closest(shown, row_of(shapes(), 0), alone) is None
+
+
+def test_what_takes_a_moment_waits_for_its_turn_and_is_not_done_twice(
+    served: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, waits = dataclasses.replace(shapes(), name="new"), []
+    shown.__dict__["key"] = "never seen before"
+    for _ in range(2):
+        assert closest(shown, row_of(shown, 0), waits.append) is not None
+    assert waits == [0]

@@ -9,12 +9,17 @@ import torch
 from PIL import Image
 
 from app.services import samples
+from app.services.memory import Shelf
 from oodcore.data import Preprocessing
 from oodcore.data.coded_sets import CIFAR10
 from oodcore.data.procedural import procedural
 
 SHAPES = procedural("shapes", "test", count=1).classes
 NUMBERS = count()
+
+
+def nothing(file_id: str) -> None:
+    """Nobody else keeps these files."""
 
 
 @dataclass
@@ -38,7 +43,7 @@ def png(colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (4
 def test_a_bad_file_costs_one_sentence_and_the_good_ones_are_used() -> None:
     files = [Upload("good.png", png()), Upload("notes.png", b"hello"), Upload("empty.png", b""),
              Upload("cut.png", png(size=(300, 300))[:90])]  # fmt: skip
-    found, sentences = samples.from_files(files, {})
+    found, sentences = samples.from_files(files, {}, nothing)
     assert sentences == []
     good, sentences = samples.prepare(found, Preprocessing())
     assert [picture.name for picture in good] == ["good.png"]
@@ -56,7 +61,7 @@ def test_other_kinds_of_picture_are_read(mode: str) -> None:
         content = data.getvalue()
     else:
         content = png(mode=mode)
-    found, _ = samples.from_files([Upload(f"{mode}.png", content)], {})
+    found, _ = samples.from_files([Upload(f"{mode}.png", content)], {}, nothing)
     made = samples.prepared(found[0], Preprocessing())
     assert isinstance(made, samples.Prepared)
     assert made.pixels.shape == (3, 32, 32)
@@ -66,10 +71,10 @@ def test_other_kinds_of_picture_are_read(mode: str) -> None:
 
 def test_too_many_files_and_repeats_are_told() -> None:
     files = [Upload(f"{index}.png", bytes([index])) for index in range(samples.LIMIT + 3)]
-    found, sentences = samples.from_files(files, {})
+    found, sentences = samples.from_files(files, {}, nothing)
     assert len(found) == samples.LIMIT
     assert "67 files" in sentences[0]
-    found, sentences = samples.from_files([Upload("a.png", b"x"), Upload("b.png", b"x")], {})
+    found, sentences = samples.from_files([Upload("a.png", b"x"), Upload("b.png", b"x")], {}, nothing)
     assert len(found) == 1
     assert sentences == ["'b.png' is the same file as 'a.png'; it is shown once."]
 
@@ -79,11 +84,38 @@ def test_a_file_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "decode", lambda content, name: calls.append(name) or Image.new("RGB", (9, 9), "red"))
     upload = Upload("once.png", b"never decoded before")
     for _ in range(3):
-        found, _ = samples.from_files([upload], {})
+        found, _ = samples.from_files([upload], {}, nothing)
         samples.prepare(found, Preprocessing())
     assert calls == ["once.png"]
     samples.prepare(found, Preprocessing(size=24))
     assert len(calls) == 2
+
+
+def test_a_photo_that_had_to_make_room_says_so_until_it_is_dropped_in_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, dropped = png((1, 2, 3)), []
+    monkeypatch.setattr(samples, "_UPLOADS", Shelf(len(content) + 10))
+    uploads: dict[str, samples.Upload] = {}
+    (mine,), _ = samples.from_files([Upload("mine.png", content, "a")], uploads, dropped.append)
+    assert not samples.lost(mine)
+    newer, _ = samples.from_files([Upload("newer.png", png((3, 2, 1)), "b")], uploads, dropped.append)
+    assert dropped == ["a"]
+    assert samples.lost(mine)
+    assert not samples.lost(newer[0])
+    assert samples.prepare([mine], Preprocessing(size=20)) == (
+        [], ["'mine.png' had to make room for newer photos. Drop it in again."])  # fmt: skip
+    again, _ = samples.from_files([Upload("mine.png", content, "c")], uploads, dropped.append)
+    assert samples.prepare(again, Preprocessing(size=20)) == (again, [])
+
+
+def test_a_forgotten_photo_leaves_the_memory() -> None:
+    dropped: list[str] = []
+    (mine,), _ = samples.from_files([Upload("mine.png", png(), "a")], {}, dropped.append)
+    samples.forget(mine)
+    assert samples.lost(mine)
+    assert dropped == ["a"]
+    drawn = samples.groups(SHAPES, "shapes")["shapes"].pictures()[0]
+    samples.forget(drawn)
+    assert not samples.lost(drawn)
 
 
 def test_the_thumbnail_is_the_centre_square_and_small() -> None:
@@ -91,7 +123,7 @@ def test_the_thumbnail_is_the_centre_square_and_small() -> None:
     picture.paste("red", (300, 0, 600, 300))
     data = io.BytesIO()
     picture.save(data, "PNG")
-    found, _ = samples.from_files([Upload("wide.png", data.getvalue())], {})
+    found, _ = samples.from_files([Upload("wide.png", data.getvalue())], {}, nothing)
     made = samples.prepared(found[0], Preprocessing())
     assert isinstance(made, samples.Prepared)
     assert made.pixels[0].float().mean() > 250

@@ -97,3 +97,19 @@ def test_scores_are_those_of_the_library_on_the_same_pixels(served: object) -> N
             rtol=1e-4,
             atol=1e-4,
         )
+
+
+def test_a_score_with_passes_of_its_own_waits_for_its_turn(served: object) -> None:
+    shown = resources.exhibit(resources.folders()["shapes-resnet20w4"])
+    assert shown.panel is not None
+    slow = shown.panel.gradient_names[:1]
+    picture = (
+        samples.groups(shown.model.classes, shown.known)["new"].pictures()[0]._replace(id="looked at nowhere else")
+    )
+    side = Side("alone", shown, resources.answers(shown, [picture], waiting=lambda ahead: None))
+    waits: list[int] = []
+    table.rows([side], [picture], 0.95, ["energy"], waits.append)
+    assert waits == []
+    (row,) = table.rows([side], [picture], 0.95, ["energy", *slow], waits.append)
+    assert waits == [0]
+    assert slow[0] in row.main.p

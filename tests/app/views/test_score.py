@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,28 @@ def test_listed_scores_are_chosen(page: AppTest) -> None:
     page.run()
     page.pills(key=state.ALSO).set_value(["knn"]).run()
     assert [name for name in page.dataframe[0].value if name in ("energy", "msp", "knn")] == ["energy", "knn"]
+
+
+def test_a_slow_score_on_the_list_tells_whose_turn_it_is(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.services import resources
+
+    ahead: list[int] = []
+    taken = resources.turn
+
+    def crowded(waiting: resources.Waiting) -> AbstractContextManager[None]:
+        waiting(2)
+        return taken(waiting)
+
+    page.query_params["checkpoint"] = "shapes-resnet20w4"
+    page.query_params[state.BESIDE] = ""
+    page.run()
+    monkeypatch.setattr("app.widgets.page.busy", lambda place, count: ahead.append(count))
+    monkeypatch.setattr(resources, "turn", crowded)
+    resources._SAID._kept.clear()
+    page.pills(key=state.ALSO).set_value(["odin"]).run()
+    assert not page.exception
+    assert "odin" in page.dataframe[0].value
+    assert ahead == [2, 0, 2, 0]  # for all the quick scores at once, then for this one
 
 
 def test_releasing_the_dial_runs_no_network_and_the_board_is_made_once(
