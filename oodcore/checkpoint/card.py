@@ -38,6 +38,7 @@ class Card:
         architecture: As `oodcore.models.build` takes it, or `"torchvision:NAME"`, `"timm:NAME"`.
         classes: Names of the logits, in order.
         preprocessing: What turns a picture into the network's input.
+        options: What the builder takes besides, as `dropout`.
         title: One line for lists.
         recipe: Settings of the training, by name.
         seed: Of the training.
@@ -54,6 +55,7 @@ class Card:
     architecture: str
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    options: Mapping[str, float] = field(default_factory=dict)
     title: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
@@ -69,7 +71,8 @@ class Card:
     @classmethod
     def of(cls, model: Network, **about: Any) -> "Card":
         """The card of a network; `about` are further fields."""
-        return cls(model.architecture, model.classes, model.transform, **{"notes": tuple(model.notes), **about})
+        own = {"options": dict(model.options), "notes": tuple(model.notes)}
+        return cls(model.architecture, model.classes, model.transform, **{**own, **about})
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -93,9 +96,13 @@ class Card:
         if not isinstance(values["architecture"], str) or not _strings(classes):
             raise CheckpointError("The card's architecture must be a name, and its classes a list of names.")
         if wrong := [
-            key for key in ("recipe", "data", "thresholds", "versions", "sha256") if not _mapping(values, key)
+            key
+            for key in ("options", "recipe", "data", "thresholds", "versions", "sha256")
+            if not _mapping(values, key)
         ]:
             raise CheckpointError(f"The card's {wrong[0]} must map names to values.")
+        if not all(isinstance(value, int | float) for value in values.get("options", {}).values()):
+            raise CheckpointError("The card's options must be numbers.")
         if not all(isinstance(values.get(key, []), list | tuple) for key in ("metrics", "notes")):
             raise CheckpointError("The card's metrics and notes must be lists.")
         try:

@@ -1,7 +1,9 @@
 """`oodcore.load`: a network from a name, a folder, a file of weights, torchvision or timm."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -111,7 +113,7 @@ def _from_folder(folder: Path) -> Network:
     path = file_of(folder, MODEL)
     if path is None:
         raise CheckpointError(f"'{folder}' has a card, but no {MODEL}.")
-    model = _filled(card.architecture, card.classes, read_weights(path, stripped=False).tensors)
+    model = _filled(card.architecture, card.classes, read_weights(path, stripped=False).tensors, card.options)
     model.transform, model.card, model.notes = card.preprocessing, card, list(card.notes)
     return model
 
@@ -139,15 +141,21 @@ def _from_file(path: Path | Upload) -> Network:
     return model
 
 
-def _filled(architecture: str, classes: int | Sequence[str], tensors: dict[str, Tensor]) -> Network:
+def _filled(
+    architecture: str,
+    classes: int | Sequence[str],
+    tensors: dict[str, Tensor],
+    options: Mapping[str, float] = MappingProxyType({}),
+) -> Network:
     weights, trained = _parted(tensors)
     if architecture.startswith(LIBRARIES):
         from oodcore.models.libraries import from_name
 
         model = from_name(architecture, weights="none", classes=classes)
     else:
-        compare(weights, skeleton(lambda: build(architecture, classes)), architecture)  # before memory is taken for it
-        model = build(architecture, classes)
+        make = partial(build, architecture, classes, **options)
+        compare(weights, skeleton(make), architecture)  # before memory is taken for it
+        model = make()
     compare(weights, model.state_dict(), architecture)
     model.load_state_dict(weights)
     if trained:

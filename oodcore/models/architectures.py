@@ -1,7 +1,7 @@
 """Architecture names → builders: `build("wrn-40-2", classes=10)`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models.classifier import Classifier
@@ -34,19 +34,28 @@ def build(architecture: str, classes: int | Sequence[str], **options: float) -> 
 
     Raises:
         UnknownNameError: no builder knows the name.
-        CheckpointError: no network has this depth or width.
+        CheckpointError: no network has this depth or width, or takes these options.
     """
     depth, width, *_ = (*(int(number) for number in re.findall(r"\d{1,9}", architecture)), 0, 0)
     if depth > DEEPEST or width > WIDEST:
         raise CheckpointError(
             f"'{architecture}' is no network of this package: depth ends at {DEEPEST}, width at {WIDEST}."
         )
+    try:
+        model = _built(architecture, classes, options)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"The options {dict(options)} do not fit {architecture}: {error}") from None
+    model.options = dict(options)
+    return model
+
+
+def _built(architecture: str, classes: int | Sequence[str], options: Mapping[str, float]) -> Classifier:
     if match := re.fullmatch(r"wrn-(\d+)-(\d+)", architecture):
         return wide_resnet(int(match[1]), int(match[2]), classes, **options)
     if match := re.fullmatch(r"resnet-(\d+)(?:-w(\d+))?", architecture):
-        return cifar_resnet(int(match[1]), classes, width=int(match[2] or 16))
+        return cifar_resnet(int(match[1]), classes, width=int(match[2] or 16), **options)
     if architecture == "resnet18":
-        return resnet18(classes)
+        return resnet18(classes, **options)
     if architecture == "vgg11":
         return vgg11(classes, **options)
     raise UnknownNameError(did_you_mean("architecture", architecture, list(architectures)))

@@ -45,6 +45,8 @@ class Network(nn.Module):
         self.transform = transform or Preprocessing()
         self.notes: list[str] = []
         """Sentences about what was recognised or assumed."""
+        self.options: dict[str, float] = {}
+        """What `oodcore.models.build` was given besides, as `dropout`."""
         self.card: Any = None
         """The `oodcore.checkpoint.Card` that it was loaded with."""
         self.register_buffer("projection", None)

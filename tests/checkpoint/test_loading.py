@@ -1,5 +1,6 @@
 """Class centres on the way to disk and back."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from torchvision import models
 import oodcore
 from oodcore.checkpoint import Card, load_reference, save, save_reference
 from oodcore.errors import CheckpointError
-from oodcore.models import Classifier, Network
+from oodcore.models import Classifier, Network, build
 from oodcore.models.adapters import adapt
 from oodcore.models.fingerprint import weights_hash
 from oodcore.records import Bank
@@ -39,6 +40,23 @@ def test_a_checkpoint_brings_its_centres_back(model: Classifier, tmp_path: Path)
     folder = save(tmp_path / "one", attached(model), Card.of(model))
     agree(model, oodcore.load(folder))
     agree(model, oodcore.load(folder / "model.safetensors"))
+
+
+def test_what_the_builder_was_given_comes_back(tmp_path: Path) -> None:
+    folder = save(tmp_path / "one", (model := build("wrn-10-1", 3, dropout=0.05)), Card.of(model))
+    again = oodcore.load(folder)
+    assert again.options == {"dropout": 0.05}
+    assert {block.dropout for block in again.modules() if hasattr(block, "dropout")} == {0.05}
+
+
+@pytest.mark.parametrize("options", [{"depth": 3}, {"dropout": "much"}, {"dropout": 7}])
+def test_options_that_the_builder_does_not_take_are_refused(options: dict[str, object], tmp_path: Path) -> None:
+    given = build("vgg11", 3)
+    folder = save(tmp_path / "one", given, Card.of(given))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"options": options}))
+    with pytest.raises(CheckpointError, match="do not fit vgg11|must be numbers"):
+        oodcore.load(folder)
 
 
 def test_a_bare_state_dict_does_too(model: Classifier, tmp_path: Path) -> None:
