@@ -55,7 +55,7 @@ def test_options_that_the_builder_does_not_take_are_refused(options: dict[str, o
     folder = save(tmp_path / "one", given, Card.of(given))
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | {"options": options}))
-    with pytest.raises(CheckpointError, match="do not fit vgg11|must be numbers"):
+    with pytest.raises(CheckpointError, match=r"do not fit vgg11|must be numbers"):
         oodcore.load(folder)
 
 
