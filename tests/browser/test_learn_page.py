@@ -149,11 +149,14 @@ def test_a_room_looks_on(visit) -> None:
 
 def test_the_end_leads_on(visit) -> None:
     here = visit()
-    page = here.open("/learn?lesson=energy&step=6", drawn=".st-key-learn-end")
+    page = here.open("/learn?lesson=softmax&step=6", drawn=".st-key-learn-end")
     here.shot("learn-end-light-1280")
-    page.get_by_role("link", name=re.compile("Put the energy to work")).click()
-    page.wait_for_url(re.compile(r"/score\?.*scorer=energy|/\?.*scorer=energy"))
-    here.settled()
+    page.locator(".st-key-learn-on").get_by_role("link").click()
+    page.wait_for_selector(".board .card", timeout=60_000)
+    score = page.get_by_role("combobox", name=re.compile("Score that decides"))
+    expect(score).to_have_value("Maximum softmax probability")
+    expect(page.locator("figcaption")).to_contain_text("Maximum softmax probability score")
+    assert "scorer=msp" in here.settled().url
 
 
 @pytest.mark.parametrize(
@@ -184,8 +187,16 @@ def test_nothing_is_cut_on_a_phone(visit, link: str, scheme: str) -> None:
     here.shot(f"learn-{link.split('=')[1].split('&')[0]}-{scheme}-390")
 
 
-def test_the_list_on_a_phone(visit) -> None:
-    here = visit(width=390, scheme="dark")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_list_on_a_phone(visit, scheme: str) -> None:
+    here = visit(width=390, scheme=scheme)
     page = here.open("/learn", drawn=".st-key-learn-cards h3")
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-    here.shot("learn-list-dark-390")
+    here.shot(f"learn-list-{scheme}-390")
+
+
+def test_the_list_in_the_dark(visit) -> None:
+    here = visit(scheme="dark")
+    page = here.open("/learn", drawn=".st-key-learn-cards h3")
+    expect(page.locator(".st-key-learn-cards h3")).to_have_count(6)
+    here.shot("learn-list-dark-1280")
