@@ -168,12 +168,26 @@ def reseed() -> None:
 SPACE, SECOND, SECOND_SPACE, TWO, COLOUR, PLACED = "space", "beside", "beside-space", "two", "colour", "placed"
 MAP_SEED, NEIGHBOURS, PACKING = "map-seed", "neighbours", "packing"
 COLOURS = ("set", "class", "energy", "representation")
+HIDDEN = "hidden"
 
 
 def colour() -> str:
     """What points of a map are coloured by; what is no such thing counts as absent."""
     wanted = st.query_params.get(COLOUR, "")
     return wanted if wanted in COLOURS else "class"
+
+
+def hidden() -> list[str]:
+    """Sets that a map leaves out."""
+    return st.query_params.get_all(HIDDEN)
+
+
+def hide(names: Sequence[str]) -> None:
+    """Write them into the link; none are left out of it."""
+    if not names:
+        st.query_params.pop(HIDDEN, None)
+    elif st.query_params.get_all(HIDDEN) != list(names):
+        st.query_params[HIDDEN] = list(names)
 
 
 def paint(colour: str) -> None:

@@ -26,7 +26,7 @@ from app.widgets.clusters import (
 from app.widgets.page import about, busy, header, no_checkpoint, sorry
 from app.widgets.photos import own_photos
 from app.widgets.pick import picked_checkpoint
-from app.widgets.points import groups, panel, tones
+from app.widgets.points import groups, panel, set_of, tones
 from app.widgets.selection import listing
 from oodcore.errors import OODError
 
@@ -52,7 +52,7 @@ def render() -> None:
         if maps:
             pictures = chosen_pictures(maps[0].shown, left, last)
             found = {name: sheets.sheet(one.shown, name) for one in maps for name in one.rows}
-            results(maps, pictures, found, state.here().pop("colour_at", None) or state.colour())
+            results(maps, pictures, found, state.here().pop("map_at", None) or (state.colour(), state.hidden()))
             missing(found)
             apart(maps)
             how_to_read()
@@ -107,16 +107,21 @@ def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator)
         **({"yours": f"Your photos ({len(mine)})"} if mine else {}),
         **{key: group.title for key, group in offered.items()},
     }
+    usual = ["yours"] if mine else []
+    state.choose_some(state.PLACED, list(names), usual)
+    if mine and state.here().get("photos before") == 0:  # they have just come, whatever else is placed
+        st.session_state[state.PLACED] = list(dict.fromkeys(["yours", *st.session_state[state.PLACED]]))
+    state.here()["photos before"] = len(mine)
     picked = left.pills(
         "Place on the map",
         list(names),
         selection_mode="multi",
-        default=["yours"] if mine else [],
         format_func=lambda name: names[name],
         wrap=True,
-        key=f"{state.PLACED}-{bool(mine)}",
+        key=state.PLACED,
         help="Pictures are put among their nearest neighbours. A dashed ring means far from everything known.",
     )
+    state.chosen(state.PLACED, picked, usual)
     return [
         *(mine if "yours" in picked else []),
         *(one for name in picked if name in offered for one in offered[name].pictures()),
@@ -125,10 +130,13 @@ def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator)
 
 @st.fragment
 def results(
-    maps: Sequence[Map], pictures: Sequence[Picture], found: Mapping[str, sheets.Sheet | None], opened: str
+    maps: Sequence[Map],
+    pictures: Sequence[Picture],
+    found: Mapping[str, sheets.Sheet | None],
+    opened: tuple[str, list[str]],
 ) -> None:
     """The maps and what is selected on them. Selecting runs this part alone, and no network."""
-    state.here()["colour_at"] = opened
+    state.here()["map_at"] = opened
     waiting = partial(busy, st.empty())
     shown = groups(maps, found)
     numbers = {group.name: number for number, group in enumerate(shown)}
@@ -149,14 +157,17 @@ def results(
         shown,
         classes=maps[0].shown.model.classes,
         tones=tones(),
-        colour=opened,
+        colour=opened[0],
         colours=colours,
+        hidden=[group.name for group in shown if set_of(group) in opened[1]],
         empty=EMPTY,
         file="-beside-".join(f"{one.shown.name.rpartition('/')[2]}-{one.space}" for one in maps),
         key="points",
     )
     if chosen.colour is not None:
         state.paint(chosen.colour)
+    if chosen.hidden is not None:
+        state.hide([set_of(group) for group in shown if group.name in chosen.hidden])
     listing(maps, panels, chosen)
 
 

@@ -14,7 +14,7 @@ from oodcore.data import entry
 from oodcore.errors import UnknownNameError
 from oodcore.maps import known_set
 
-__all__ = ["group_key", "groups", "panel", "titled", "tones"]
+__all__ = ["group_key", "groups", "panel", "set_of", "titled", "tones"]
 
 CLASSES = {
     "light": (
@@ -69,6 +69,11 @@ def titled(name: str) -> str:
 def group_key(shown: Exhibit, name: str) -> str:
     """Begins the ids of a set's images."""
     return f"{name}:{shown.measured.get(name, len(shown.reference[name]))}"
+
+
+def set_of(group: Group) -> str:
+    """Name of its set, for links."""
+    return group.name.rpartition(":")[0]
 
 
 def panel(one: Map, numbers: Mapping[str, int], pictures: Sequence[Picture], answers: Sequence[Answer]) -> Panel:

@@ -33,13 +33,23 @@ def listing(maps: Sequence[Map], panels: Sequence[Panel], chosen: Chosen) -> Non
         on_click="ignore",
         width="stretch",
     )
-    number = st.column_config.NumberColumn(format="%.3f")
     shown = {name: values[:SHOWN] for name, values in columns.items()}
     st.dataframe(
         shown,
         hide_index=True,
         height=min(38 + 35 * min(n, SHOWN), 360),
-        column_config={name: number for name in columns if name.startswith(("energy", "representation", "distance"))},
+        column_config={  # short titles: ten columns have to stand beside each other
+            **{
+                name: st.column_config.NumberColumn(name.replace("distance to it", "distance"), format="%.3f")
+                for name in columns
+                if name.startswith(("energy", "representation", "distance"))
+            },
+            **{
+                name: st.column_config.TextColumn(name.replace("nearest centre", "nearest"), help="Class centre.")
+                for name in columns
+                if name.startswith("nearest")
+            },
+        },
         alt="Selected images with energy, representation score and nearest centre.",
     )
     rest = f" The first {SHOWN} of {n:,} are shown; the file has all." if n > SHOWN else ""

@@ -120,6 +120,7 @@ def test_hidden_points_are_left_alone_and_recolouring_keeps_the_selection(visit)
     here = visit()
     page = here.open(f"{URL}?two=false", drawn=DRAWN)
     page.locator(".sets .chip", has_text="textures").click()
+    page.wait_for_url(re.compile("hidden=shapes-far"))
     before = ink(page)
     everything(page)
     assert counted(page) == 3000
@@ -134,6 +135,35 @@ def test_hidden_points_are_left_alone_and_recolouring_keeps_the_selection(visit)
     assert ink(page) > before
     page.locator(".points .clear").click()
     expect(page.locator(".status")).to_contain_text("Nothing selected")
+    expect(page).not_to_have_url(re.compile("hidden="))
+
+
+def test_a_link_hides_sets_and_places_others(visit) -> None:
+    here = visit()
+    page = here.open(f"{URL}?two=false&hidden=shapes-far&placed=textures", drawn=DRAWN)
+    expect(page.locator(".sets .chip", has_text="textures")).to_have_attribute("aria-pressed", "false")
+    everything(page)
+    assert counted(page) == 3004  # three sets, four placed textures
+    here.settled()
+    expect(page.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
+
+
+def test_cards_end_on_whole_rows_and_nothing_on_them_is_cut(visit) -> None:
+    page = visit().open(URL, drawn=DRAWN)
+    everything(page)
+    cards = page.locator(".points .cards")
+    across = len({round(left) for left in cards.locator(".card").evaluate_all(
+        "cards => cards.map((card) => card.getBoundingClientRect().x)"
+    )})  # fmt: skip
+    assert across > 2
+    assert cards.locator(".card").count() == 4 * across
+    assert cards.evaluate("cards => cards.scrollHeight <= cards.clientHeight + 1")
+    cut = cards.evaluate(
+        "cards => [...cards.querySelectorAll('.from, .facts, .line, .near')]"
+        ".filter((part) => part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 2)"
+        ".filter((part) => getComputedStyle(part).display !== 'inline').map((part) => part.textContent)"
+    )
+    assert cut == []
 
 
 def test_a_click_selects_one_and_the_keyboard_goes_on_from_there(visit) -> None:
@@ -188,7 +218,10 @@ def test_own_photos_are_placed_with_a_warning_when_far(visit) -> None:
     while card.count() == 0:
         page.locator(".points .more").click()
     expect(card).to_contain_text("farther out than")
+    card.click()
+    assert counted(page) == 1
     here.settled()
+    expect(page.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
     here.shot("clusters-photo-1280")
 
 

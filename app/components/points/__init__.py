@@ -146,6 +146,7 @@ class Chosen(NamedTuple):
     rows: Mapping[str, Sequence[int]]  # name of the group → rows
     photos: Sequence[str]  # ids without "photo/"
     colour: str | None  # None until they choose one
+    hidden: Sequence[str] | None = None  # names of groups; None until they hide or show one
 
 
 def points(
@@ -156,6 +157,7 @@ def points(
     tones: Tones,
     colour: str,
     colours: Mapping[str, str],
+    hidden: Sequence[str],
     empty: str,
     file: str,
     key: str,
@@ -169,6 +171,7 @@ def points(
         tones: See `Tones`.
         colour: What points are coloured by at first; later the visitor's own choice holds.
         colours: Name → words, of what they may be coloured by: "set", "class", "energy", "representation".
+        hidden: Names of groups that are hidden at first; later the visitor's own choice holds.
         empty: What to do while nothing is selected.
         file: Name of saved files, without ending.
         key: Streamlit key.
@@ -180,13 +183,16 @@ def points(
         "tones": asdict(tones),
         "colour": colour,
         "colours": [{"key": name, "title": title} for name, title in colours.items()],
+        "hidden": list(hidden),
         "empty": empty,
         "file": file,
     }
-    result = _component()(data=data, key=key, on_selected_change=_nothing, on_colour_change=_nothing)
+    result = _component()(
+        data=data, key=key, on_selected_change=_nothing, on_colour_change=_nothing, on_hidden_change=_nothing
+    )
     told = dict(result.get("selected") or {})
     photos = told.pop("photo", [])
-    return Chosen(told, photos, result.get("colour"))
+    return Chosen(told, photos, result.get("colour"), result.get("hidden"))
 
 
 def _packed(values: Any, kind: type[np.generic]) -> str | None:

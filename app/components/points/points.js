@@ -7,7 +7,7 @@ const SHAPES = {
   aux: (x, y, r) => `M${f(x)} ${f(y - 1.2 * r)}L${f(x + 1.12 * r)} ${f(y + 0.82 * r)}L${f(x - 1.12 * r)} ${f(y + 0.82 * r)}Z`,
   ood: (x, y, r) => `M${f(x)} ${f(y - 1.25 * r)}L${f(x + 1.25 * r)} ${f(y)}L${f(x)} ${f(y + 1.25 * r)}L${f(x - 1.25 * r)} ${f(y)}Z`,
 };
-const ORDER = { aux: 0, ood: 1, id: 2 }, BINS = 24, PAD = 26, NEAR = 12, FIRST = 36, SIDES = ["A", "B"];
+const ORDER = { aux: 0, ood: 1, id: 2 }, BINS = 24, PAD = 26, NEAR = 12, ROWS = 4, SIDES = ["A", "B"];
 const SVG = "http://www.w3.org/2000/svg";
 const f = (value) => value.toFixed(1);
 const signed = (text) => text.replace("-", "−");
@@ -16,11 +16,12 @@ const number = (value) => (Number.isFinite(value) ? signed(value.toFixed(Math.ab
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".points");
   const view = views.get(root) ?? mount(root);
+  view.hidden ??= new Set(data.hidden);
   Object.assign(view, { data, report: setStateValue });
   view.colour = data.colours.some(({ key }) => key === view.colour) ? view.colour : data.colour;
   read(view);
   fill(view);
-  const watch = new ResizeObserver(() => drawAll(view));
+  const watch = new ResizeObserver(() => { drawAll(view); if (view.across !== across(view)) gallery(view); });
   for (const panel of view.panels) watch.observe(panel.stage);
   refresh(view);
   return () => watch.disconnect();
@@ -28,7 +29,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function mount(root) {
   const find = (query) => root.querySelector(query);
-  const view = { root, find, mode: "lasso", hidden: new Set(), selected: new Set(), zooms: new Map(), pictures: new Map(), limit: FIRST, falling: true };
+  const view = { root, find, mode: "lasso", hidden: null, selected: new Set(), zooms: new Map(), pictures: new Map(), rows: ROWS };
   views.set(root, view);
   find(".modes").addEventListener("click", ({ target }) => target.dataset.mode && setMode(view, target.dataset.mode));
   find(".zoom").addEventListener("click", ({ target }) => target.dataset.zoom && view.panels.forEach((panel) => zoom(panel, Number(target.dataset.zoom))));
@@ -36,7 +37,7 @@ function mount(root) {
   find(".colour select").addEventListener("change", ({ target }) => { view.colour = target.value; view.report("colour", target.value); refresh(view); });
   find(".sort select").addEventListener("change", ({ target }) => { view.sort = target.value; gallery(view); });
   find(".clear").addEventListener("click", () => choose(view, [], "only"));
-  find(".more").addEventListener("click", () => { view.limit += 4 * FIRST; gallery(view); });
+  find(".more").addEventListener("click", () => { view.rows *= 3; gallery(view); });
   return view;
 }
 
@@ -408,7 +409,7 @@ function choose(view, ids, how) {
     if (how === "less" || (how === "turn" && view.selected.has(id))) view.selected.delete(id);
     else view.selected.add(id);
   }
-  view.limit = FIRST;
+  view.rows = ROWS;
   refresh(view);
   const told = {};
   for (const id of view.selected) {
@@ -550,6 +551,7 @@ function legend(view) {
 
 function toggle(view, name) {
   view.hidden.has(name) ? view.hidden.delete(name) : view.hidden.add(name);
+  view.report("hidden", [...view.hidden]);
   refresh(view);
   view.root.querySelector(`.sets [data-set="${CSS.escape(name)}"]`)?.focus();
 }
@@ -583,8 +585,10 @@ function gallery(view) {
   };
   const ids = [...selected].map((id) => [id, value(id)]).sort((a, b) => Number(way) * (b[1] - a[1])).map(([id]) => id);
   find(".picked").classList.toggle("none", !ids.length);
+  view.across = across(view);
+  const most = view.rows * view.across;
   find(".status").replaceChildren(...(ids.length ? [element("b", "", String(ids.length)), ids.length === 1 ? " image selected" : " images selected"] : [data.empty]));
-  find(".cards").replaceChildren(...ids.slice(0, view.limit).map((id) => {
+  find(".cards").replaceChildren(...ids.slice(0, most).map((id) => {
     const button = element("button", "card");
     button.type = "button";
     button.append(...about(view, id));
@@ -595,8 +599,11 @@ function gallery(view) {
     button.setAttribute("aria-label", `${describe(view, id)} Press to select this one alone.`);
     return button;
   }));
-  find(".more").textContent = ids.length > view.limit ? `Show more of ${ids.length}` : "";
+  find(".more").textContent = ids.length > most ? `Show more of ${ids.length}` : "";
 }
+
+// How many cards stand in a row; a grid that is not shown has no columns yet.
+const across = ({ find }) => getComputedStyle(find(".cards")).gridTemplateColumns.split(" ").filter((width) => width.endsWith("px")).length || 1;
 
 // ---- taking home ---------------------------------------------------------------------------------------------------
 

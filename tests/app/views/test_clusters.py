@@ -1,7 +1,9 @@
 """The page's logic, without a browser."""
 
 import io
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -25,6 +27,12 @@ def page(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTe
 
 def sentences(page: AppTest) -> str:
     return " ".join(box.value for box in (*page.info, *page.warning, *page.error))
+
+
+def drawn(page: AppTest) -> dict[str, Any]:
+    """What the browser draws."""
+    (found,) = (part for part in page.get("bidi_component") if part.proto.component_name.endswith("points"))
+    return dict(json.loads(found.proto.json))
 
 
 def metrics(page: AppTest) -> list[str]:
@@ -107,8 +115,27 @@ def test_photos_good_and_broken(page: AppTest) -> None:
     page.file_uploader(key="map-photos").set_value(files).run()
     assert not page.exception
     assert "broken" in sentences(page)
-    assert page.pills(key="placed-True").options[0] == "Your photos (1)"
-    assert page.pills(key="placed-True").value == ["yours"]
+    assert page.pills(key="placed").options[0] == "Your photos (1)"
+    assert page.pills(key="placed").value == ["yours"]
+
+
+def test_a_link_says_which_sets_are_placed_and_hidden(page: AppTest) -> None:
+    page.query_params.update({"placed": ["textures", "no such set"], "hidden": "shapes-far"})
+    page.run()
+    assert not page.exception
+    assert page.pills(key="placed").value == ["textures"]
+    found = drawn(page)
+    assert found["hidden"] == ["shapes-far:2000"]
+    assert len(found["panels"][0]["photos"]) == 4
+    page.pills(key="placed").set_value(["photographs"]).run()
+    assert page.query_params["placed"] == "photographs"
+    data = io.BytesIO()
+    Image.new("RGB", (50, 40), "red").save(data, "PNG")
+    page.file_uploader(key="map-photos").set_value([("mine.png", data.getvalue(), "image/png")]).run()
+    assert page.pills(key="placed").value == ["yours", "photographs"]
+    page.pills(key="placed").set_value([]).run()
+    assert page.query_params["placed"] == ""
+    assert drawn(page)["panels"][0]["photos"] == []
 
 
 def test_what_was_given_on_another_page_is_placed_here(page: AppTest) -> None:
@@ -118,4 +145,4 @@ def test_what_was_given_on_another_page_is_placed_here(page: AppTest) -> None:
     page.file_uploader(key="uploads").set_value([("mine.png", data.getvalue(), "image/png")]).run()
     page.switch_page(VIEW).run()
     assert not page.exception
-    assert page.pills(key="placed-True").value == ["yours"]
+    assert page.pills(key="placed").value == ["yours"]
