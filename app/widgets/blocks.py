@@ -153,8 +153,8 @@ def norm_in_others(shown: Exhibit, choice: Choice, against: str) -> None:
         _gains([known[name] for name in order])
         few = f" ODIN: {blocks.LIVE} pictures of each." if "odin" in known else ""
         st.caption(
-            f"Against {set_title(against)}, from the stored reference rows.{few} FPR95: outliers passed where 95 % of "
-            "known images are kept (ID positive)."
+            f"Alone → with the norm, against {set_title(against)}, from the stored reference rows.{few} FPR95: "
+            "outliers passed where 95 % of known images are kept (ID positive)."
         )
 
 
@@ -171,27 +171,33 @@ def formulas() -> None:
 
 
 def _gains(found: Sequence[Gain]) -> None:
+    """Five narrow columns: before → after, and the change, for each metric."""
     st.dataframe(
         {
             "Score": [scorers[one.scorer].info.title for one in found],
-            "AUROC ↑ alone": [100 * one.auroc[0] for one in found],
-            "with the norm": [100 * one.auroc[1] for one in found],
+            "AUROC ↑": [_before_and_after(one.auroc) for one in found],
             "Change": [100 * (one.auroc[1] - one.auroc[0]) for one in found],
-            "FPR95 ↓ alone": [100 * one.fpr95[0] for one in found],
-            "with norm": [100 * one.fpr95[1] for one in found],
+            "FPR95 ↓": [_before_and_after(one.fpr95) for one in found],
             "Change ": [100 * (one.fpr95[1] - one.fpr95[0]) for one in found],
         },
         hide_index=True,
         height="content",
         column_config={
             **{
-                name: st.column_config.NumberColumn(format="%.1f %%")
-                for name in ("AUROC ↑ alone", "with the norm", "FPR95 ↓ alone", "with norm")
+                name: st.column_config.TextColumn(help="Alone → with the norm, in per cent.", alignment="right")
+                for name in ("AUROC ↑", "FPR95 ↓")
             },
-            **{name: st.column_config.NumberColumn(format="%+.1f", help="Points.") for name in ("Change", "Change ")},
+            **{
+                name: st.column_config.NumberColumn(format="%+.1f", help="Percentage points.")
+                for name in ("Change", "Change ")
+            },
         },
         alt="AUROC and FPR95 of each score alone and with the selected norm.",
     )
+
+
+def _before_and_after(pair: Sequence[float]) -> str:
+    return f"{100 * pair[0]:.1f} → {100 * pair[1]:.1f} %"
 
 
 def _fact(title: str, value: str, words: str) -> None:
