@@ -81,12 +81,20 @@ def test_scores_down_and_differences(visit) -> None:
     expect(page.locator(".matrix tbody tr").nth(few + 5)).to_be_visible(timeout=30_000)
 
 
-def test_nothing_is_cut_on_a_phone(visit) -> None:
-    here = visit(width=390, scheme="dark")
+def test_dark(visit) -> None:
+    here = visit(scheme="dark")
+    page = here.open(SHAPES, drawn=DRAWN)
+    expect(page.locator(".st-key-figure-roc .js-plotly-plot")).to_be_visible(timeout=30_000)
+    here.shot("benchmark-dark-1280")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_on_a_phone(visit, scheme: str) -> None:
+    here = visit(width=390, scheme=scheme)
     page = here.open("/benchmark", drawn=DRAWN)
     page.wait_for_timeout(1500)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-    here.shot("benchmark-dark-390")
+    here.shot(f"benchmark-{scheme}-390")
 
 
 def test_an_evaluation_runs_as_a_job_and_its_results_open(visit) -> None:
