@@ -1,7 +1,7 @@
 """Checkpoints as the Checkpoints page lists them: cards, sizes, whose they are, and what a visitor brings."""
 
 import hashlib
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -26,8 +26,10 @@ __all__ = [
     "MEGABYTES",
     "BlockRow",
     "Brought",
+    "Family",
     "Listed",
     "block_rows",
+    "families",
     "from_path",
     "from_upload",
     "listed",
@@ -73,6 +75,19 @@ class Listed:
         return str(loss.get("name", "")) if isinstance(loss, dict) else ""
 
 
+@dataclass(frozen=True)
+class Family:
+    """Checkpoints that belong together.
+
+    Args:
+        base: What the others were made from, first of them; None where each stands alone.
+        members: At least one.
+    """
+
+    base: Listed | None
+    members: Sequence[Listed]
+
+
 class Brought(NamedTuple):
     """What a visitor brings, before anything is saved."""
 
@@ -99,6 +114,30 @@ def listed(folders: dict[str, Path]) -> tuple[list[Listed], list[str]]:
         except CheckpointError as problem:
             sentences.append(str(problem))
     return found, sentences
+
+
+def families(found: Sequence[Listed]) -> list[Family]:
+    """Each baseline with all that was made from it, in the order of the list; then those that stand alone."""
+    by_name = {one.name: one for one in found}
+    members: dict[str, list[Listed]] = {}
+    for each in found:
+        members.setdefault(_root(each, by_name), []).append(each)
+    grown = [
+        Family(by_name[name], sorted(all_, key=lambda one: one.name != name))
+        for name, all_ in members.items()
+        if len(all_) > 1 or by_name[name].whose == "shipped"
+    ]
+    alone = [all_[0] for name, all_ in members.items() if not (len(all_) > 1 or by_name[name].whose == "shipped")]
+    return [*grown, *([Family(None, alone)] if alone else [])]
+
+
+def _root(one: Listed, by_name: Mapping[str, Listed]) -> str:
+    """The name of its first ancestor that is here."""
+    seen: set[str] = set()
+    while (parent := one.card.parent) in by_name and one.name not in seen:
+        seen.add(one.name)
+        one = by_name[str(parent)]
+    return one.name
 
 
 def from_upload(name: str, content: bytes, file_id: str, hashes: MutableMapping[str, str]) -> Brought:

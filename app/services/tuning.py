@@ -4,9 +4,10 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.services import jobs
+from app.services import jobs, resources
 from app.services.memory import Memory
 from app.services.resources import Answer, Exhibit
 from app.services.samples import Picture
@@ -35,6 +36,7 @@ __all__ = [
     "experiment",
     "inside_of",
     "keep",
+    "kept_as",
     "long_table",
     "outliers_for",
     "runs",
@@ -96,16 +98,22 @@ UNTOLD = Story({}, {}, {}, Curve([], []), {}, None, None)
 
 
 def story(job: Job) -> Story:
-    """From its events."""
+    """From its events, read once for all who watch."""
+    return jobs.latest(_STORIES, job, lambda: _told(jobs.events(job)))
+
+
+def _told(events: Sequence[Mapping[str, Any]]) -> Story:
     found: dict[str, dict[str, Curve]] = {TERMS: {}, ACTIVITY: {}, VALIDATION: {}}
-    rate, measured, last = Curve([], []), {}, {}
+    rate = Curve([], [])
+    measured: Mapping[str, Any] = {}
+    last: Mapping[str, Any] = {}
 
     def add(group: str, name: str, step: int, value: float) -> None:
         curve = found[group].setdefault(name, Curve([], []))
         curve.steps.append(step)
         curve.values.append(value)
 
-    for event in job.events():
+    for event in events:
         step = int(event["step"])
         if event["kind"] == "prepared":
             measured = event.get("loss", {})
@@ -231,13 +239,20 @@ def archive(job: Job) -> bytes:
 
 
 def keep(job: Job, name: str) -> str:
-    """Into the choice of every page; the name that it got.
+    """Into the choice of every page; the name that it got, which the run remembers.
 
     Raises:
-        OODError: the name is taken or empty, or the run is somebody else's.
+        OODError: the name is taken or empty, the run is somebody else's, or no room is left.
     """
     job.require(jobs.owner())
-    return adopt(job.result / CHECKPOINT, name, owner_hash=hash_of(jobs.owner())).name
+    kept = adopt(job.result / CHECKPOINT, name, owner_hash=hash_of(jobs.owner())).name
+    job.note_kept(kept)
+    return kept
+
+
+def kept_as(job: Job) -> str:
+    """The checkpoint as which it was kept; "" where it was not, or was deleted since."""
+    return name if (name := job.kept) in resources.folders() else ""
 
 
 def decisions(
@@ -252,6 +267,7 @@ def decisions(
     return rows(sides, pictures, share, ["energy"])
 
 
+_STORIES: Memory[Path, tuple[jobs.Stamp, Story]] = Memory(16)
 _COMPARED: Memory[str, Comparison] = Memory(32)
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: what is on this server, one of them closely, two side by side, and one's own."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -8,8 +9,18 @@ from app import state
 from app.services import cabinet, resources
 from app.services.cabinet import Listed
 from app.services.resources import Exhibit
-from app.widgets.bring import OPEN, bring, deletion, fitting
-from app.widgets.checkpoints import blocks_table, card_in_words, compared, facts, mine, numbers_table, tile
+from app.widgets.bring import OPEN, bring, deletion, fitting, refitting
+from app.widgets.checkpoints import (
+    blocks_table,
+    card_in_words,
+    compared,
+    facts,
+    family_heading,
+    mine,
+    numbers_table,
+    tile,
+)
+from app.widgets.elsewhere import go, leave, onward
 from app.widgets.page import header, no_checkpoint, plain
 from app.widgets.pick import picked_checkpoint
 from oodcore.errors import OODError
@@ -26,13 +37,12 @@ ACROSS = 3
 
 def render() -> None:
     """One of four views, kept in the link."""
+    leave()
+    if (name := st.session_state.pop(OPEN, None)) is not None:
+        opened(name)
     header(TITLE, LEAD)
     if said := st.session_state.pop("said", None):
         st.success(said, icon=":material/check_circle:")
-    if (name := st.session_state.pop(OPEN, None)) is not None:
-        st.session_state[state.VIEW] = "one" if name else "all"
-        if name:
-            st.session_state[state.CHECKPOINT] = name
     view = state.viewed(list(VIEWS))
     st.segmented_control(
         "View", list(VIEWS), format_func=VIEWS.__getitem__, key=state.VIEW, label_visibility="collapsed", required=True
@@ -54,29 +64,37 @@ def render() -> None:
         st.error(plain(str(problem)), icon=":material/error:")
 
 
+def opened(name: str) -> NoReturn:
+    """Look into one, or at all of them."""
+    st.session_state[state.VIEW] = view = "one" if name else "all"
+    go("checkpoints", name, **({state.VIEW: view} if name else {}))
+
+
 def everything(folders: dict[str, Path]) -> None:
     """The gallery."""
     found, sentences = cabinet.listed(folders)
     for sentence in sentences:
         st.warning(plain(sentence), icon=":material/broken_image:")
-    for start in range(0, len(found), ACROSS):
-        for place, one in zip(st.columns(ACROSS), found[start : start + ACROSS], strict=False):
-            with place:
-                if tile(one):
-                    st.session_state[OPEN] = one.name
-                    st.rerun()
+    for family in cabinet.families(found):
+        family_heading(family)
+        for start in range(0, len(family.members), ACROSS):
+            for place, one in zip(st.columns(ACROSS), family.members[start : start + ACROSS], strict=False):
+                with place:
+                    if tile(one, family.base):
+                        st.session_state[OPEN] = one.name
+                        st.rerun()
 
 
 def closely(one: Listed, shown: Exhibit) -> None:
     """Everything that is known of one."""
-    title, links = st.columns([2, 1], vertical_alignment="bottom")
+    title, acts = st.columns([2, 1], vertical_alignment="bottom")
     title.subheader(plain(one.card.title or one.name), anchor=False)
-    with links.container(horizontal=True, horizontal_alignment="right"):
-        there = {"checkpoint": one.name}
-        st.page_link("views/score.py", label="Open in Score", icon=":material/query_stats:", query_params=there)
-        st.page_link("views/blocks.py", label="Blocks", icon=":material/view_week:", query_params=there)
-        if mine(one):
+    if mine(one):
+        with acts.container(horizontal=True, horizontal_alignment="right"):
+            if one.fitted:
+                refitting(one)
             deletion(one)
+    onward(one.name)
     if one.whose != "shipped":
         fitting(one)
     facts(one)

@@ -6,10 +6,11 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state
 from app.services import jobs, resources, tuning
 from app.services.resources import Exhibit
+from app.widgets.elsewhere import leave
 from app.widgets.finetune import Wanted, form, picked_loss
 from app.widgets.page import header, no_checkpoint, plain
 from app.widgets.pick import picked_checkpoint
-from app.widgets.tuned import LEAVING, called, empty, kept, live, overlay, result
+from app.widgets.tuned import called, empty, kept, live, overlay, result
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job
 
@@ -23,8 +24,7 @@ PROBLEM, PICKED = "finetune problem", "finetune-run"
 
 def render() -> None:
     """Form on the left, run on the right; what came of it below."""
-    if name := st.session_state.pop(LEAVING, None):
-        st.switch_page("views/score.py", query_params={state.CHECKPOINT: name})
+    leave()
     header(TITLE, LEAD)
     folders = resources.folders()
     if not folders:
@@ -34,14 +34,15 @@ def render() -> None:
         st.error(plain(problem), icon=":material/error:")
     first, second = st.columns([4, 8], gap="medium")
     loss = picked_loss(second)
-    left, right = st.columns([5, 7], gap="large")
+    with st.container(key="finetune-work"):
+        left, right = st.columns([5, 7], gap="large")
     with left:
         try:
             form(picked_checkpoint(first, folders), loss, start_button)
         except OODError as problem:
             st.error(plain(str(problem)), icon=":material/error:")
     found = tuning.runs()
-    with right:
+    with right, st.container(key="finetune-run-place"):
         job = chosen_run(found)
         if job is None:
             empty()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from app.services import cabinet, jobs
 from app.services.cabinet import Brought, Listed
 from app.widgets.jobs import progress
 from app.widgets.page import busy, plain
-from oodcore.checkpoint.own import class_list, keep, remove
+from oodcore.checkpoint.own import EACH, class_list, fittable, keep, remove, require_room
 from oodcore.data.transforms import Coding, Preprocessing
 from oodcore.errors import CheckpointError, DataError, OODError
 from oodcore.evaluate.suits import fitting_sets, outliers_beside
@@ -21,7 +22,7 @@ from oodcore.models import Network
 from oodcore.models.class_lists import known_lists
 from oodcore.models.weights_file import SUFFIXES
 
-__all__ = ["OPEN", "bring", "deletion", "fitting"]
+__all__ = ["OPEN", "bring", "deletion", "fitting", "refitting"]
 
 OPEN = "checkpoint to open"
 """In the session: which checkpoint the page is to show next; "" for the gallery."""
@@ -51,8 +52,9 @@ def bring() -> None:
         except OODError as problem:
             st.error(plain(str(problem)), icon=":material/error:")
         st.caption(
-            "What you keep here is open to **everyone on this server**; only you, in this browser, can delete it. "
-            "Files are read as numbers alone: nothing in them is run."
+            f"What you keep here is open to **everyone on this server**; only you, in this browser, can fit or delete "
+            f"it. You may keep {EACH.number} checkpoints of {EACH.size / 2**20:,.0f} MB in all. Files are read as "
+            "numbers alone: nothing in them is run."
         )
     with right:
         if brought is None:
@@ -67,31 +69,50 @@ def bring() -> None:
 
 
 def fitting(one: Listed) -> None:
-    """Offer to fit what is not fitted yet, and show the run that does it."""
+    """Offer its owner to fit what is not fitted yet, and show the run that does it."""
     job = _job_of(one.name)
     if job is not None and progress(job).active:
         return
     if one.fitted:
+        return
+    if not fittable(one.folder, hash_of(jobs.owner())):
+        st.info(
+            "Its scorers are not fitted yet: it can classify, but no page can decide with it. Only who brought it, in "
+            "the browser that brought it, can fit them.",
+            icon=":material/tune:",
+        )
         return
     st.info(
         "Its scorers are not fitted yet: it can classify, but no page can decide with it. Fitting passes a few "
         "thousand pictures through the network, sets the thresholds, and measures how good they are.",
         icon=":material/tune:",
     )
+    _order(one, "Fit its scorers")
+
+
+def refitting(one: Listed) -> None:
+    """For its owner alone: on other pictures, or after a mistake."""
+    with st.popover("Fit again", icon=":material/tune:"):
+        st.markdown("Thresholds, reference and measured numbers are replaced when the run has finished.")
+        _order(one, "Fit it again")
+
+
+def _order(one: Listed, label: str) -> None:
     sets = fitting_sets(one.card.classes)
     if not sets:
         st.caption(
-            f"No image set on this machine has these {len(one.card.classes)} classes. "
-            f"`ood fit {one.name} --id FOLDER` fits it on a folder of pictures, one subfolder per class."
+            f"No image set on this server has these {len(one.card.classes)} classes. Who runs the server can fit it "
+            f"on a folder of pictures, one subfolder per class: `ood fit {one.name} --id FOLDER`."
         )
         return
     place, button = st.columns([3, 2], vertical_alignment="bottom")
     titles = {each.name: each.title for each in sets}
     name = place.selectbox("Known pictures", list(titles), format_func=titles.__getitem__, key="fit-on")
-    if button.button("Fit its scorers", icon=":material/play_arrow:", type="primary", width="stretch"):
+    kind: Literal["primary", "secondary"] = "secondary" if one.fitted else "primary"
+    if button.button(label, icon=":material/play_arrow:", type=kind, width="stretch", key="fit"):
         inside = next(each for each in sets if each.name == name)
         outliers = [each.name for each in outliers_beside(inside)]
-        order = {"checkpoint": one.name, "id": name, "ood": outliers}
+        order = {"checkpoint": one.name, "id": name, "ood": outliers, "owner": hash_of(jobs.owner())}
         if _submitted(order, f"Fit {one.card.title or one.name}"):
             st.rerun()
 
@@ -104,7 +125,7 @@ def deletion(one: Listed) -> None:
             try:
                 remove(one.folder, jobs.owner())
             except CheckpointError as problem:
-                st.error(str(problem), icon=":material/error:")
+                st.error(plain(str(problem)), icon=":material/error:")
                 return
             st.session_state[OPEN] = ""
             st.session_state["said"] = f"'{one.card.title or one.name}' is deleted."
@@ -137,6 +158,7 @@ def _library() -> None:
     if st.button("Fetch it", icon=":material/download:", disabled=not name):
         if not re.fullmatch(r"(timm|torchvision):[A-Za-z0-9_.\-]+", name):
             raise CheckpointError("A network of a library is named as 'timm:NAME' or 'torchvision:NAME'.")
+        require_room(hash_of(jobs.owner()))
         _submitted({"library": name, "id": None, "owner": hash_of(jobs.owner())}, f"Fetch {name}")
     for job in jobs.queue().jobs()[:20]:
         if job.kind == "fit" and "library" in job.order and job.owned_by(jobs.owner()):

@@ -8,14 +8,16 @@ import streamlit as st
 from app import theme
 from app.charts.checkpoints import Versus, areas
 from app.services import cabinet, jobs
-from app.services.cabinet import Listed
+from app.services.cabinet import Family, Listed
 from app.services.resources import Exhibit
 from app.widgets.figure import figure
+from app.widgets.jobs import duration
 from app.widgets.page import plain, set_title
-from oodcore.checkpoint.compare import Figure, Pair, differences, figures, pairs
+from app.widgets.sets import auxiliary_title
+from oodcore.checkpoint.compare import Figure, Pair, changes, differences, figures, pairs
 from oodcore.checkpoint.own import owned
 
-__all__ = ["blocks_table", "card_in_words", "compared", "facts", "mine", "numbers_table", "tile"]
+__all__ = ["blocks_table", "card_in_words", "compared", "facts", "family_heading", "mine", "numbers_table", "tile"]
 
 WHOSE = {
     "shipped": ":blue-badge[:material/verified: shipped]",
@@ -23,6 +25,7 @@ WHOSE = {
     "brought": ":green-badge[:material/upload: brought by a visitor]",
     "own": ":green-badge[:material/folder: this server’s own]",
 }
+UNFITTED = ":orange-badge[not fitted]"
 LOSSES = {
     "cross_entropy": "cross-entropy alone",
     "energy": "energy margins against outliers",
@@ -30,6 +33,55 @@ LOSSES = {
     "outlier_exposure": "outlier exposure",
     "semantic_energy": "class centres and energy margins",
 }
+SETTINGS = {
+    "architecture": "Network",
+    "classes": "Classes",
+    "preprocessing.size": "Side of the input, pixels",
+    "preprocessing.resize": "Resized to, pixels",
+    "preprocessing.interpolation": "Resized by",
+    "preprocessing.mean": "Mean per channel",
+    "preprocessing.std": "Standard deviation per channel",
+    "preprocessing.coding": "Coding of its pictures",
+    "parent": "Made from",
+    "seed": "Seed",
+    "data.inliers": "Known images",
+    "data.outliers": "Auxiliary outliers",
+    "data.long_tail": "Long tail of the classes, largest to smallest",
+    "data.outlier_limit": "Auxiliary outliers at most",
+    "loss.name": "Loss",
+    "loss.weight": "Weight of the outlier term",
+    "loss.margin_in": "Inner energy margin",
+    "loss.margin_out": "Outer energy margin",
+    "loss.alpha": "Alpha: rise of the margin with crowding",
+    "loss.gamma": "Gamma: power of the prior",
+    "loss.gamma_weight": "Gamma in the weight",
+    "loss.weight_cluster": "Weight of the pull to class centres",
+    "loss.weight_push": "Weight of the push away from centres",
+    "loss.distance": "Distance to the centres",
+    "loss.width": "Embedding dimensions",
+    "loss.warm_up": "Warm-up steps",
+    "train.epochs": "Epochs",
+    "train.steps": "Steps",
+    "train.lr": "Learning rate",
+    "train.lr_end": "Learning rate at the end",
+    "train.batch": "Known images per update",
+    "train.outlier_batch": "Outliers per update",
+    "train.momentum": "Momentum",
+    "train.weight_decay": "Weight decay",
+    "train.pad": "Border of the random crop, pixels",
+    "train.flip": "Mirrored at random",
+    "train.batch_norm": "Batch normalisation",
+    "train.trainable": "Trained part",
+    "train.precision": "Precision",
+    "train.ema": "Averaging of the weights",
+    "margins.inside": "Inner margin from percentile",
+    "margins.outside": "Outer margin from percentile",
+    "budget.steps": "Steps in all",
+    "budget.seconds": "Time it took",
+    "budget.device": "Trained on",
+}
+"""Settings in words. Others only follow from these, or say how a run was carried out, and are left out."""
+
 NAMES = {
     "accuracy": "Accuracy ↑",
     "ece": "Calibration error (ECE) ↓",
@@ -39,36 +91,68 @@ NAMES = {
 }
 
 
-def tile(one: Listed) -> bool:
-    """One checkpoint in the gallery; whether it was clicked."""
+def family_heading(family: Family) -> None:
+    """What they have in common."""
+    if family.base is None:
+        st.subheader("Brought and trained by visitors", anchor=False)
+        return
+    card = family.base.card
+    data = card.recipe.get("data")
+    images = set_title(str(data.get("inliers"))) if isinstance(data, dict) else family.base.card.title
+    st.subheader(plain(images), anchor=False)
+    many = len(family.members) - 1
+    made = f" The baseline, and {many} {'network' if many == 1 else 'networks'} made from it; the small numbers are "
+    made += "points gained or lost against it."
+    st.caption(f"{plain(card.architecture)}, {len(card.classes)} classes.{made if many else ''}")
+
+
+def tile(one: Listed, base: Listed | None = None) -> bool:
+    """One checkpoint in the gallery; whether it was clicked.
+
+    Args:
+        one: It.
+        base: The baseline of its family, from which its numbers differ.
+    """
     with st.container(border=True, height="stretch", key=f"tile-{one.name}", gap="small"):
-        st.markdown(f"{WHOSE[one.whose]}{'' if one.fitted else ' :orange-badge[not fitted]'}")
+        badges = [*([WHOSE[one.whose]] if one.whose != "shipped" else []), *([] if one.fitted else [UNFITTED])]
+        if badges:
+            st.markdown(" ".join(badges))
         st.markdown(f"**{plain(one.card.title or one.name)}**  \n:small[{_trained(one)}]")
         st.space("stretch")  # so that numbers and buttons of a row stand at one height
-        _in_two_numbers(one)
-        st.caption(f"`{one.name}` · {one.size / 1e6:.1f} MB · {len(one.card.classes)} classes")
+        _in_two_numbers(one, base)
+        st.caption(f"`{one.name}` · {one.size / 1e6:.1f} MB")
         return st.button("Look inside", key=f"open-{one.name}", width="stretch", icon=":material/search:")
 
 
 def facts(one: Listed) -> None:
     """The same of the one that is looked at, in a row."""
     with st.container(border=True, horizontal=True, gap="large"):
-        st.markdown(f"{WHOSE[one.whose]}{'' if one.fitted else ' :orange-badge[not fitted]'}  \n`{one.name}`")
+        st.markdown(f"{WHOSE[one.whose]}{'' if one.fitted else f' {UNFITTED}'}  \n`{one.name}`")
         _in_two_numbers(one)
         st.metric("Size", f"{one.size / 1e6:.1f} MB", width="content")
         st.metric("Classes", f"{len(one.card.classes)}", width="content")
 
 
-def _in_two_numbers(one: Listed) -> None:
+def _in_two_numbers(one: Listed, base: Listed | None = None) -> None:
     found = one.summary
+    apart = (None, None) if base is None or base.name == one.name else changes(base.card, one.card)
     with st.container(horizontal=True, gap="large"):
-        st.metric("Accuracy ↑", "–" if found.accuracy is None else theme.percent(found.accuracy), width="content")
-        st.metric(
-            "Mean AUROC ↑",
-            "–" if found.auroc is None else theme.percent(found.auroc),
-            help=f"Of the energy score, over {found.sets} OOD sets, each counting once. Neither side is the positive.",
-            width="content",
-        )
+        for title, value, change, help_ in (
+            ("Accuracy ↑", found.accuracy, apart[0], None),
+            (
+                "Mean AUROC ↑",
+                found.auroc,
+                apart[1],
+                f"Of the energy score, over {found.sets} OOD sets, each counting once. Neither side is the positive.",
+            ),
+        ):
+            st.metric(
+                title,
+                "–" if value is None else theme.percent(value),
+                None if change is None else f"{100 * change:+.1f}",
+                help=help_,
+                width="content",
+            )
 
 
 def card_in_words(one: Listed) -> None:
@@ -109,7 +193,7 @@ def numbers_table(one: Listed, scorer: str) -> None:
             "Against": [_set(each.against) for each in found],
         },
         hide_index=True,
-        height=min(38 * (len(found) + 1), 420),
+        height="content",
         column_config={"Value": st.column_config.NumberColumn(format="%.1f %%")},
         alt="Measured numbers with their sets and intervals.",
     )
@@ -128,7 +212,7 @@ def blocks_table(shown: Exhibit) -> None:
     st.dataframe(
         columns,
         hide_index=True,
-        height=min(38 * (len(rows) + 1), 420),
+        height="content",
         column_config={"FeatureNorm, median": st.column_config.NumberColumn(format="%.2f")},
         alt="Blocks of the network with their output shapes and norms.",
     )
@@ -144,15 +228,15 @@ def compared(left: Listed, right: Listed, scorer: str) -> None:
         _figure(left, right, scorer, [one for one in found if one.name == "auroc"])
         _pairs(found, names)
     st.subheader("Settings that differ", anchor=False)
-    changed = differences(left.card, right.card)
+    changed = {key: pair for key, pair in differences(left.card, right.card).items() if key in SETTINGS}
     if not changed:
         st.caption("None: they differ in their weights alone.")
         return
     st.dataframe(
         {
-            "Setting": list(changed),
-            names[0]: [_setting(pair[0]) for pair in changed.values()],
-            names[1]: [_setting(pair[1]) for pair in changed.values()],
+            "Setting": [SETTINGS[key] for key in changed],
+            names[0]: [_setting(key, pair[0]) for key, pair in changed.items()],
+            names[1]: [_setting(key, pair[1]) for key, pair in changed.items()],
         },
         hide_index=True,
         height="content",
@@ -200,7 +284,7 @@ def _pairs(found: Sequence[Pair], names: tuple[str, str]) -> None:
             "Better": [{"left": names[0], "right": names[1]}.get(one.better, "–") for one in found],
         },
         hide_index=True,
-        height=min(38 * (len(found) + 1), 420),
+        height="content",
         column_config={
             **{name: st.column_config.NumberColumn(format="%.1f %%") for name in names},
             "Change": st.column_config.NumberColumn(format="%+.1f", help="Points, right minus left."),
@@ -215,7 +299,7 @@ def _trained(one: Listed) -> str:
     text = LOSSES.get(one.loss, one.loss.replace("_", " "))
     data = one.card.recipe.get("data")
     outliers = data.get("outliers") if isinstance(data, dict) else None
-    return plain(text + (f", {outliers}" if outliers else ""))
+    return plain(text + (f": {auxiliary_title(str(outliers))}" if outliers else ""))
 
 
 def _budget(recipe: Any) -> str:
@@ -247,8 +331,21 @@ def _set(name: str) -> str:
     return set_title(name.removesuffix("/test")) if name else ""
 
 
-def _setting(value: Any) -> str:
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _setting(key: str, value: Any) -> str:
+    """A value in words; "–" where the checkpoint does not have it."""
+    if value is None:
+        return "–"
+    if key == "loss.name":
+        return LOSSES.get(value, str(value))
+    if key in ("data.inliers", "data.outliers"):
+        return auxiliary_title(str(value))
+    if key == "budget.seconds":
+        return duration(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_setting(key, each) for each in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The form of the Fine-tune page: loss, setting, images, and every number with a sentence on what it does."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -8,9 +9,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import state
-from app.services import tuning
+from app.services import changed, tuning
 from app.services.resources import Exhibit
 from app.widgets.page import plain, set_title
+from app.widgets.sets import auxiliary_title
 from oodcore.config import Experiment, Margins, described, read_experiment
 from oodcore.jobs.settings import LOSSES, Basis, adapted, presets
 from oodcore.losses import losses
@@ -32,8 +34,48 @@ LATER = ("batch", "outlier_batch", "batch_norm", "trainable", "weight_decay", "m
 MARGINS = ("margin_in", "margin_out")
 SENTENCES = {
     "steps": "Updates of the weights. Few are quick to watch; published runs take many thousands.",
-    "lr": "Learning rate: how far each update goes at the start. Too high, and the loss becomes NaN.",
+    "inside": "This percentile of known images’ energies becomes the inner margin; those above it are pushed down.",
+    "outside": "This percentile of held-out outliers’ energies becomes the outer margin; those below are pushed up.",
+    "margin_in": "Energies of known images are pushed below it ($m_{in}$). Published: −23 (CIFAR-10), −27 (CIFAR-100).",
+    "margin_out": "Energies of outliers are pushed above it ($m_{out}$), so it is the upper one. Published: −5.",
+    "lr": "How far each update goes at the start. Too high, and the loss becomes NaN.",
 }
+TITLES = {
+    "steps": "Steps",
+    "lr": "Learning rate",
+    "lr_end": "Learning rate at the end",
+    "batch": "Known images per update",
+    "outlier_batch": "Outliers per update",
+    "momentum": "Momentum",
+    "weight_decay": "Weight decay",
+    "flip": "Mirror at random",
+    "batch_norm": "Batch normalisation",
+    "trainable": "What is trained",
+    "seed": "Seed",
+    "weight": "Weight of the outlier term",
+    "margin_in": "Inner margin",
+    "margin_out": "Outer margin",
+    "alpha": "Alpha, rise of the margin",
+    "gamma": "Gamma, power of the prior",
+    "gamma_weight": "Gamma in the weight",
+    "detach_margin": "No gradient through the margin",
+    "detach_weight": "No gradient through the weight",
+    "zero_stays_zero": "Empty classes weigh nothing",
+    "weight_cluster": "Weight of the pull to centres",
+    "weight_push": "Weight of the push from centres",
+    "reading": "Reading of the published loss",
+    "distance": "Distance to the centres",
+    "temperature": "Temperature",
+    "pull": "Strength of the pull",
+    "margin_push": "Margin of the push",
+    "width": "Embedding dimensions",
+    "warm_up": "Warm-up steps",
+    "inside": "Inner margin, percentile",
+    "outside": "Outer margin, percentile",
+}
+FOCAL = "Focus on far images"
+"""What gamma is called beside class centres, where it has nothing to do with a prior."""
+FORMULA = re.compile(r"\$[^$]+\$[:;,]?\s*")
 NOTHING = "automatic"
 
 
@@ -67,8 +109,10 @@ def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], N
             if start.source:
                 st.caption(f"Setting: {plain(start.source)}")
     key = f"{basis.checkpoint} {loss} {source} {basis.outliers}"
-    with st.container(border=True):
+    with st.container(border=True, key="finetune-numbers"):
         values = _numbers(start.experiment.to_json(), loss, key)
+    defaults = {table: _defaults(cls) for table, cls in (("train", Recipe), ("loss", losses[loss]))}
+    state.link(state.NUMBERS, changed.written(start.experiment.to_json(), values, defaults), "")
     button(place, Wanted(Experiment.from_json(values), basis))
 
 
@@ -103,21 +147,22 @@ def _outliers(shown: Exhibit) -> str:
     crowded = next((at for at, name in enumerate(names) if name.endswith("-50")), 0)
     known, outliers = st.columns(2)
     known.selectbox("Known images", [set_title(inside.name)], disabled=True, key=f"inside {inside.name}")
-    return outliers.selectbox(
+    if stray := state.stray(state.AUXILIARY, names):
+        st.warning(
+            f"This link asks for the outliers '{plain(stray)}', which are not offered for this checkpoint. Showing "
+            f"'{names[crowded]}'.",
+            icon=":material/link_off:",
+        )
+    state.choose(state.AUXILIARY, names, names[crowded])
+    picked = outliers.selectbox(
         "Auxiliary outliers",
         names,
-        index=crowded,
-        format_func=_crowd,
-        key=f"auxiliary {inside.name}",
+        format_func=auxiliary_title,
+        key=state.AUXILIARY,
         help="What the network learns to doubt, never pictures that it is tested on. Sets that are on this server.",
     )
-
-
-def _crowd(name: str) -> str:
-    head, _, times = name.rpartition("-")
-    if not times.isdigit():
-        return "Drawn look-alikes, all kinds alike" if name == "shapes-aux" else set_title(name)
-    return f"Drawn look-alikes, {times} : 1" if head else name
+    state.chosen(state.AUXILIARY, picked, names[crowded])
+    return picked
 
 
 def _preset(loss: str, basis: Basis) -> str | None:
@@ -146,6 +191,14 @@ def _setting(name: str) -> str:
 def _numbers(values: dict[str, Any], loss: str, key: str) -> dict[str, Any]:
     """Every number in a row with its sentence; the changed values."""
     rows = Rows(values, {"train": Recipe, "loss": losses[loss]}, key)
+    came = state.here().setdefault(state.NUMBERS, (key, st.query_params.get(state.NUMBERS, "")))
+    if came[0] == key:  # numbers of a link belong to the loss and the setting of that link
+        strays = changed.applied(came[1], values, rows.hints | {"margins": _fields(Margins)})
+        if strays:
+            st.warning(
+                f"This link sets numbers that do not apply here: {plain(', '.join(strays))}.",
+                icon=":material/link_off:",
+            )
     for table, names in FIRST.items():
         for name in names:
             rows.draw(table, name)
@@ -174,17 +227,19 @@ class Rows:
         self.values, self.key = values, key
         self.hints = {table: _fields(cls) for table, cls in classes.items()}
         self.sentences = {table: described(cls) for table, cls in classes.items()}
-        self.defaults = {table: {each.name: each.default for each in fields(cls)} for table, cls in classes.items()}
+        self.defaults = {table: _defaults(cls) for table, cls in classes.items()}
 
     def draw(self, table: str, name: str) -> None:
         """One of them, where the table has it."""
         if name not in self.hints[table]:
             return
         now = self.values[table].get(name, self.defaults[table][name])
-        sentence = SENTENCES.get(name) or self.sentences[table].get(name, "")
+        sentence = SENTENCES.get(name) or _readable(self.sentences[table].get(name, ""))
+        title = FOCAL if name == "gamma" and "weight_cluster" in self.hints[table] else TITLES.get(name, name)
         left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
         with left:
-            said = _input(name, now, self.hints[table][name], f"{self.key} {table} {name}")
+            key = f"{self.key} {table} {name}"
+            said = _input(title, now, self.hints[table][name], key, f"`{table}.{name}` in experiment files")
         right.caption(sentence)
         self.values[table][name] = said
 
@@ -202,14 +257,20 @@ class Rows:
         )
         if way == MEASURED:
             rule = rule or {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
-            sentences = described(Margins)
-            for name, label in (("inside", "percentile inside"), ("outside", "percentile outside")):
+            for name in ("inside", "outside"):
                 left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
                 with left:
                     rule[name] = st.number_input(
-                        label, 0.0, 100.0, float(rule[name]), 5.0, format="%g", key=f"{self.key} margins {name}"
+                        TITLES[name],
+                        0.0,
+                        100.0,
+                        float(rule[name]),
+                        5.0,
+                        format="%g",
+                        key=f"{self.key} margins {name}",
+                        help=f"`margins.{name}` in experiment files",
                     )
-                right.caption(sentences[name])
+                right.caption(SENTENCES[name])
             self.values["margins"] = rule
             for name in MARGINS:
                 loss.pop(name, None)
@@ -224,18 +285,30 @@ def _fields(cls: type[Any]) -> dict[str, Any]:
     return {each.name: hints[each.name] for each in fields(cls)}
 
 
-def _input(name: str, value: Any, hint: Any, key: str) -> Any:
+def _defaults(cls: type[Any]) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(cls)}
+
+
+def _input(title: str, value: Any, hint: Any, key: str, help_: str) -> Any:
     """A widget for a field of this type."""
     if hint is bool:
-        return st.toggle(name, value, key=key)
+        return st.toggle(title, value, key=key, help=help_)
     if get_origin(hint) is Literal:
         options = list(get_args(hint))
-        return st.selectbox(name, options, index=options.index(value), key=key)
+        return st.selectbox(title, options, index=options.index(value), key=key, help=help_)
     if hint is int or int in get_args(hint):
-        return st.number_input(name, min_value=0, value=value, step=1, key=key)
+        return st.number_input(title, min_value=0, value=value, step=1, key=key, help=help_)
     number = None if value is None else float(value)
     step = 10.0 ** _digits(number)
-    return st.number_input(name, value=number, step=step, format="%g", key=key, placeholder=NOTHING)
+    return st.number_input(title, value=number, step=step, format="%g", key=key, placeholder=NOTHING, help=help_)
+
+
+def _readable(sentence: str) -> str:
+    """A sentence of the code's own documentation, which may begin with a formula: that comes last."""
+    if (found := FORMULA.match(sentence)) is None:
+        return sentence
+    rest = sentence[found.end() :].removesuffix(".")
+    return f"{rest[:1].upper()}{rest[1:]} ({found.group().strip().rstrip(':;,')})." if rest else sentence
 
 
 def _digits(value: float | None) -> int:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.components.keeper import keeper
 from app.services import jobs
-from app.widgets.page import plain
+from app.widgets.page import plain, sorry
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job, Standing
 
@@ -67,7 +67,7 @@ def _words(job: Job, standing: Standing) -> str:
         return f"{title} – stopping after the present step."
     counted = f"step {standing.step:,} of {standing.steps:,}" if standing.steps else ""
     if standing.state == "running":
-        left = seconds_left(job.events())
+        left = seconds_left(jobs.events(job))
         eta = f"{duration(left)} left" if left is not None and standing.step < standing.steps else ""
         return f"{title} – " + " · ".join(filter(None, [counted, eta, plain(standing.message)]))
     ends = {"finished": "finished", "cancelled": "stopped", "failed": "failed", "killed": "was killed"}
@@ -86,7 +86,7 @@ def _button(label: str, icon: str, key: str, allowed: bool, job: Job, act: str) 
         try:
             getattr(jobs.queue(), act)(job.id, owner=jobs.owner())
         except OODError as problem:
-            st.error(str(problem), icon=":material/error:")
+            sorry(problem)
             return
         st.rerun()
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import state
 from app.services import benchmark, jobs
 from app.widgets.jobs import progress
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain, set_title, to_checkpoints
 from oodcore.checkpoint import Card
 from oodcore.data import Entry, comparable, entries, entry
 from oodcore.errors import OODError
@@ -27,7 +27,9 @@ def measuring() -> None:
         _standing(job)
     cards = benchmark.with_scorers()
     if not cards:
-        st.info("No checkpoint here has fitted scorers. Fit some with `ood fit NAME --id SET`.", icon=":material/tune:")
+        st.info("No checkpoint here has fitted scorers, so there is nothing to measure.", icon=":material/tune:")
+        to_checkpoints("Fit one")
+        st.caption("Or on the server itself: `ood fit NAME --id SET`.")
         return
     with st.container(border=True):
         _form(cards)

@@ -14,20 +14,20 @@ from app.components.gallery import Item, gallery
 from app.services import jobs, resources, samples, tuning
 from app.services.resources import Exhibit
 from app.services.tuning import Curve, Story
+from app.widgets.elsewhere import onward
 from app.widgets.figure import figure, takeaway
 from app.widgets.jobs import duration, progress
 from app.widgets.page import busy, plain, set_title
-from app.widgets.photos import remembered
+from app.widgets.photos import own_photos
 from oodcore.errors import OODError
 from oodcore.jobs.comparison import Change
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import differing
 
-__all__ = ["LEAVING", "called", "empty", "kept", "live", "overlay", "result"]
+__all__ = ["called", "empty", "kept", "live", "overlay", "result"]
 
 EVERY = 1.5  # seconds between two looks at a live run
 MOST = 4
-LEAVING = "finetune leaves for"
 SHARE = 0.95
 LOOKS: dict[str, CurveLook] = {"cross_entropy": "text", "energy_in": "id"}
 VALIDATED: tuple[tuple[str, str, CurveLook], ...] = (
@@ -49,8 +49,9 @@ def empty() -> None:
     with st.container(border=True):
         st.markdown("**No run yet.** Pick a loss and press Start. Curves appear as soon as the images are read.")
         st.caption(
-            "The run has a process of its own: reload the page, close it, come back; the run is in the list until it "
-            "is discarded. On the drawn shapes it takes about a minute."
+            "The run has a process of its own: reload the page, close it, come back; the run is in the list until you "
+            f"discard it, or until {jobs.queue().limits.kept} later ones have ended on this server. On the drawn "
+            "shapes it takes about a minute."
         )
         curves(_panels(tuning.UNTOLD), steps=0, label="Where the curves will be", key="curves-empty")
 
@@ -120,15 +121,18 @@ def result(job: Job, start: Exhibit) -> None:
     """
     found = tuning.comparison(job)
     st.subheader("Before and after", anchor=False)
+    usual = found.ood_sets[0]
+    if stray := state.stray(state.OUTLIERS, found.ood_sets):
+        st.warning(
+            f"This link asks for the outliers '{plain(stray)}', which this run was not measured on. Showing '{usual}'.",
+            icon=":material/link_off:",
+        )
+    state.choose(state.OUTLIERS, found.ood_sets, usual)
     ood = st.segmented_control(
-        "Outliers",
-        found.ood_sets,
-        default=found.ood_sets[0],
-        format_func=set_title,
-        key=f"outliers-{job.id}",
-        required=True,
+        "Outliers", found.ood_sets, format_func=set_title, key=state.OUTLIERS, required=True, wrap=True
     )
-    ood = ood or found.ood_sets[0]
+    ood = ood or usual
+    state.chosen(state.OUTLIERS, ood, usual)
     _metrics(found.changes(ood))
     energies = [(found.energies(when, found.id_set), found.energies(when, ood)) for when in ("before", "after")]
     drawn = spread(*energies)
@@ -173,8 +177,15 @@ def _flipped(job: Job, start: Exhibit) -> None:
         return
     after = resources.exhibit(job.result / tuning.CHECKPOINT)
     groups = samples.groups(start.model.classes, start.known)
+    with st.popover("Add your photos", icon=":material/add_photo_alternate:"):
+        mine = own_photos(
+            st.container(),
+            start,
+            label=f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
+            key=f"flip-photos-{job.id}",
+        )
     pictures, _ = samples.prepare(
-        [*remembered(), *(one for group in groups.values() for one in group.pictures())], start.model.transform
+        [*mine, *(one for group in groups.values() for one in group.pictures())], start.model.transform
     )
     told = partial(busy, st.empty())
     said = resources.answers(start, pictures, told), resources.answers(after, pictures, told)
@@ -204,15 +215,15 @@ def _flip(flagged: bool) -> str:
 
 
 def kept(job: Job) -> None:
-    """Keep, download, open, discard."""
+    """Keep, download, open elsewhere, discard."""
     st.subheader("Take it along", anchor=False)
     mine = job.owned_by(jobs.owner())
-    names = st.session_state.setdefault("kept runs", {})
     with st.container(border=True):
-        if job.id in names:
-            _open(names[job.id])
+        if name := tuning.kept_as(job):
+            st.success(f"Kept as '{plain(name)}'. Every page offers it now.", icon=":material/bookmark_added:")
+            onward(name)
         elif mine:
-            _naming(job, names)
+            _naming(job)
         else:
             st.caption("Only who started this run can keep it. You can download it.")
         left, right, _ = st.columns([3, 3, 4])
@@ -229,28 +240,18 @@ def kept(job: Job) -> None:
         _discard(job, right, mine)
 
 
-def _naming(job: Job, names: dict[str, str]) -> None:
+def _naming(job: Job) -> None:
     left, right = st.columns([6, 3], vertical_alignment="bottom")
     loss = job.title.partition(" from ")[0].lower().replace(" ", "-")
     name = left.text_input("Keep it as", f"my-{loss}-{job.id[-3:]}", key=f"name-{job.id}", max_chars=40)
     if right.button("Keep", icon=":material/bookmark_add:", key=f"keep-{job.id}", width="stretch"):
         try:
-            names[job.id] = tuning.keep(job, name)
+            tuning.keep(job, name)
         except OODError as problem:
             st.error(plain(str(problem)), icon=":material/error:")
             return
         st.rerun()
     st.caption("Then every page offers it as a checkpoint, to everyone on this server.")
-
-
-def _open(name: str) -> None:
-    st.success(f"Kept as '{plain(name)}'. Every page offers it now.", icon=":material/bookmark_added:")
-    st.button("Open in Score", icon=":material/query_stats:", key=f"open-{name}", on_click=_left_for, args=(name,))
-
-
-def _left_for(name: str) -> None:
-    """A link alone would lose to this page's own choice of a checkpoint, which other pages take over."""
-    st.session_state[state.CHECKPOINT] = st.session_state[LEAVING] = name
 
 
 def _discard(job: Job, place: DeltaGenerator, mine: bool) -> None:
@@ -270,20 +271,27 @@ def _discarded(job: Job) -> None:
 
 def overlay(found: Sequence[Job]) -> None:
     """Up to four runs over each other, and in which settings they differ."""
-    began = [job for job in found if job.events()]
+    began = [job for job in found if job.standing.step > 0]
     if len(began) < 2:
         return
     st.subheader("Runs over each other", anchor=False)
     by_id = {job.id: job for job in began}
+    usual = list(by_id)[:2]
+    if strays := state.strays(state.OVER, list(by_id)):
+        st.warning(
+            f"This link lays runs over each other that are not here any more: {plain(', '.join(strays))}.",
+            icon=":material/link_off:",
+        )
+    state.choose_some(state.OVER, list(by_id), usual)
     picked = st.multiselect(
         "Runs",
         list(by_id),
-        default=list(by_id)[:2],
         format_func=lambda id_: called(by_id[id_]),
-        key="overlaid",
+        key=state.OVER,
         max_selections=MOST,
         help="Of everyone on this server. Settings in which they agree are left out below.",
     )
+    state.chosen(state.OVER, picked, usual)
     chosen = [by_id[id_] for id_ in picked]
     if not chosen:
         st.caption("Choose up to four runs.")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from oodcore.checkpoint.card import Card
 
-__all__ = ["Figure", "Pair", "Summary", "differences", "figures", "pairs", "settings", "summary"]
+__all__ = ["Figure", "Pair", "Summary", "changes", "differences", "figures", "pairs", "settings", "summary"]
 
 BETTER_HIGH = {"accuracy": True, "ece": False, "auroc": True, "fpr95_ood_positive": False, "fpr95_id_positive": False}
 
@@ -104,6 +104,15 @@ def summary(card: Card, scorer: str = "energy") -> Summary:
     return Summary(
         next((one.value for one in found if one.name == "accuracy"), None), fmean(areas) if areas else None, len(areas)
     )
+
+
+def changes(base: Card, card: Card, scorer: str = "energy") -> tuple[float | None, float | None]:
+    """Accuracy and mean AUROC, minus those of another card; None where the two were not measured on the same sets."""
+    one, other = summary(base, scorer), summary(card, scorer)
+    same = pairs(base, card, scorer)
+    areas = [pair.change for pair in same if pair.name == "auroc"]
+    accuracy = next((pair.change for pair in same if pair.name == "accuracy"), None)
+    return accuracy, fmean(areas) if areas and len(areas) == one.sets == other.sets else None
 
 
 def _interval(found: Any) -> tuple[float, float] | None:

@@ -28,9 +28,10 @@ from oodcore.atomic import replacing
 from oodcore.config import Experiment
 from oodcore.errors import DataError, OODError
 
-__all__ = ["BusyError", "RunFolder", "State", "Status", "UnwritableError", "writing"]
+__all__ = ["EVENTS", "BusyError", "RunFolder", "State", "Status", "UnwritableError", "writing"]
 
 State = Literal["queued", "running", "finished", "cancelled", "failed", "killed"]
+EVENTS = "events.jsonl"
 WAIT = 1.0  # seconds; who only looks whether a run is live holds the lock for an instant
 
 
@@ -193,7 +194,7 @@ class RunFolder:
         Raises:
             UnwritableError: see `writing`.
         """
-        path, line = self.path / "events.jsonl", json.dumps(event, allow_nan=False) + "\n"
+        path, line = self.path / EVENTS, json.dumps(event, allow_nan=False) + "\n"
         with writing(path), path.open("a+b") as file:
             file.write((line if _ends_a_line(file) else f"\n{line}").encode())
 
@@ -203,7 +204,7 @@ class RunFolder:
         A line that a kill cut short is left out. Of one kind and step the last counts. What a process did beyond the
         state from which a later one went on is forgotten: that one does it again.
         """
-        path = self.path / "events.jsonl"
+        path = self.path / EVENTS
         lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
         found: dict[tuple[str, int], dict[str, Any]] = {}
         for line in lines:

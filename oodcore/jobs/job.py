@@ -6,6 +6,7 @@ job.json       the order; never changed
 process.json   where it computes, as its backend says
 turn.json      since when it waits
 result/        what it made
+kept.json      under which name its owner kept the result
 log.txt        what its libraries print
 """
 
@@ -23,7 +24,7 @@ from oodcore.jobs.folder import RunFolder, State, writing
 
 __all__ = ["ORDER", "Caps", "Job", "RefusedError", "Standing", "hash_of", "key_of"]
 
-ORDER = "job.json"
+ORDER, KEPT = "job.json", "kept.json"
 ACTIVE = ("queued", "running")
 
 
@@ -126,6 +127,20 @@ class Job:
     def events(self) -> list[dict[str, Any]]:
         """Everything it told so far, by step; see `RunFolder.events`."""
         return self.run.events()
+
+    @property
+    def kept(self) -> str:
+        """Under which name its owner kept the result; "" where nobody did."""
+        try:
+            values = json.loads((self.folder / KEPT).read_text("utf-8"))
+        except (OSError, ValueError):
+            return ""
+        return str(values.get("name", "")) if isinstance(values, dict) else ""
+
+    def note_kept(self, name: str) -> None:
+        """So that it is known after a refresh, too."""
+        with writing(self.folder / KEPT), replacing(self.folder / KEPT) as part:
+            part.write_text(json.dumps({"name": name}) + "\n", "utf-8")
 
     def owned_by(self, owner: str) -> bool:
         """Whether this token is the one it was ordered with."""

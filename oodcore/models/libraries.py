@@ -326,7 +326,7 @@ def _agrees(architecture: str, tensors: Mapping[str, Tensor]) -> bool:
 def _bare(architecture: str, outputs: int | None) -> nn.Module:
     """Without weights; None leaves the number of outputs to the library."""
     library, _, name = architecture.partition(":")
-    options = {} if outputs is None else {"num_classes": outputs}
+    options: dict[str, Any] = {} if outputs is None else {"num_classes": outputs}
     if library == "timm":
         import timm
 

@@ -3,7 +3,7 @@
 import pytest
 
 from oodcore.checkpoint import Card, folder_of, read_card
-from oodcore.checkpoint.compare import differences, figures, pairs, settings, summary
+from oodcore.checkpoint.compare import changes, differences, figures, pairs, settings, summary
 from oodcore.data.transforms import Preprocessing
 
 
@@ -43,6 +43,16 @@ def test_a_rise_of_auroc_is_better_and_a_rise_of_the_false_positive_rate_is_wors
     assert found["accuracy", ""].better == ""
     back = pairs(card(0.1, 0.9), card(0.1, 0.7), "energy")
     assert {one.better for one in back if one.change} == {"left"}
+
+
+def test_changes_to_a_baseline_are_told_of_the_same_sets_alone() -> None:
+    base = card(0.1, 0.7)
+    assert changes(base, card(0.1, 0.9)) == (0.0, pytest.approx(0.1))
+    fewer = card(0.1, 0.9)
+    fewer.metrics.pop(2)
+    assert changes(base, fewer) == (0.0, None)
+    assert changes(fewer, base) == (0.0, None)
+    assert changes(base, Card("r", ("x",), Preprocessing())) == (None, None)
 
 
 def test_shipped_cards_can_be_compared() -> None:

@@ -23,9 +23,10 @@ export default function ({ data, parentElement }) {
 
 function build(view, title) {
   const box = element("figure", "panel"), head = element("h4", "", title), note = element("p", "note"), keys = element("ul", "keys");
-  const svg = node("svg", { class: "figure", tabindex: 0, role: "img" });
-  const panel = { box, note, keys, svg, rows: new Map(), grid: svg.appendChild(node("g", {})), curves: svg.appendChild(node("g", {})), cross: svg.appendChild(node("line", { class: "cross", visibility: "hidden" })), empty: svg.appendChild(node("text", { "text-anchor": "middle" })) };
-  box.append(head, note, keys, svg);
+  const svg = node("svg", { class: "figure", tabindex: 0, role: "img" }), plot = element("div", "plot"), empty = element("p", "empty");
+  const panel = { box, note, keys, svg, rows: new Map(), grid: svg.appendChild(node("g", {})), curves: svg.appendChild(node("g", {})), cross: svg.appendChild(node("line", { class: "cross", visibility: "hidden" })), empty };
+  plot.append(svg, empty);
+  box.append(head, note, keys, plot);
   svg.addEventListener("pointermove", (event) => point(view, stepAt(view, svg, event)));
   svg.addEventListener("pointerleave", () => point(view, null));
   svg.addEventListener("blur", () => point(view, null));
@@ -65,15 +66,15 @@ function paint(view, one, panel, end) {
   panel.note.textContent = one.note;
   axes(panel.grid, ticks(low, high), width, y, end, one.percent);
   panel.empty.textContent = drawn.length ? "" : one.empty;
-  place(panel.empty, { x: (LEFT + width - RIGHT) / 2, y: (TOP + HEIGHT - BOTTOM) / 2 });
   const names = new Set(one.lines.map(({ name }) => name));
   for (const [name, row] of panel.rows) if (!names.has(name)) { row.item.remove(); row.path.remove(); panel.rows.delete(name); }
   const said = [];
   for (const line of one.lines) {
     const row = panel.rows.get(line.name) ?? key(panel, line.name);
-    row.path.setAttribute("class", `curve ${line.look}`);
+    const alone = line.steps.length === 1;
+    row.path.setAttribute("class", `curve ${line.look}${alone ? " alone" : ""}`);
     row.sample.setAttribute("class", `curve ${line.look}`);
-    row.path.setAttribute("d", line.steps.length === 1 ? `M${x(line.steps[0]) - 3} ${y(line.values[0])}h6` : line.steps.map((step, i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(line.values[i]).toFixed(1)}`).join(""));
+    row.path.setAttribute("d", alone ? mark(line.look, x(line.steps[0]), y(line.values[0])) : line.steps.map((step, i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(line.values[i]).toFixed(1)}`).join(""));
     const i = view.at === null ? line.steps.length - 1 : nearest(line.steps, view.at);
     row.value.textContent = i < 0 ? "" : words(line.values[i], one.percent);
     said.push(`${line.name} ${row.value.textContent}`);
@@ -81,6 +82,13 @@ function paint(view, one, panel, end) {
   const cross = view.at === null ? null : x(view.at);
   place(panel.cross, { x1: cross ?? 0, x2: cross ?? 0, y1: TOP, y2: HEIGHT - BOTTOM, visibility: cross === null ? "hidden" : "visible" });
   panel.svg.setAttribute("aria-label", `${one.title}${view.at === null ? "" : ` at step ${view.at}`}: ${said.join(", ")}. Arrow keys read it off.`);
+}
+
+/** A value without a neighbour: a circle for known images, a diamond for outliers, a triangle for a third thing. */
+function mark(look, x, y) {
+  const corners = { ood: [[0, -5], [5, 0], [0, 5], [-5, 0]], aux: [[0, -5], [5, 4], [-5, 4]] }[look];
+  if (!corners) return `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z`;
+  return `${corners.map(([right, down], i) => `${i ? "L" : "M"}${(x + right).toFixed(1)} ${(y + down).toFixed(1)}`).join("")}Z`;
 }
 
 function key(panel, name) {

@@ -2,14 +2,18 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import safe_open
 
 from app.services import jobs, resources, tuning
+from app.widgets.jobs import seconds_left
+from oodcore.checkpoint.own import remove
 from oodcore.errors import CheckpointError, DataError, OODError
-from oodcore.jobs.folder import Status
+from oodcore.jobs.folder import RunFolder, Status
 from oodcore.jobs.job import Caps, Job, Standing, hash_of
 from oodcore.jobs.settings import adapted
 
@@ -124,3 +128,35 @@ def test_nobody_keeps_what_another_one_made(job: Job, served: Path, monkeypatch:
 
 def test_a_damaged_order_trains_nothing(job: Job) -> None:
     assert tuning.experiment(job) is None
+
+
+def test_a_kept_run_is_known_again_until_it_is_deleted(job: Job, served: Path) -> None:
+    whole(job, served)
+    assert tuning.kept_as(job) == ""
+    name = tuning.keep(job, "Once")
+    again = replace(job)
+    assert tuning.kept_as(again) == name == "once"
+    remove(resources.folders()[name], MINE)
+    assert tuning.kept_as(again) == ""
+    (job.folder / "kept.json").write_text("[")
+    assert tuning.kept_as(job) == ""
+
+
+def test_events_are_parsed_once_for_all_who_watch(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    parse = RunFolder.events
+
+    def counted(folder: RunFolder) -> list[dict[str, Any]]:
+        read.append(1)
+        return parse(folder)
+
+    monkeypatch.setattr(RunFolder, "events", counted)
+    step(job, 1)
+    first = tuning.story(job)
+    assert tuning.story(job) is first
+    assert len(jobs.events(job)) == 1
+    assert len(read) == 1
+    step(job, 2)
+    assert tuning.story(job).rate.steps == [1, 2]
+    assert seconds_left(jobs.events(job)) == 7.0
+    assert len(read) == 2

@@ -10,7 +10,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import app
-from app.services import jobs
+from app.services import cabinet, jobs
+from oodcore.checkpoint import own
 from oodcore.checkpoint.own import own_folder
 from oodcore.jobs.queue import Limits, Queue
 from oodcore.models import build
@@ -75,14 +76,28 @@ def click(page: AppTest, label: str) -> AppTest:
     return page
 
 
+def area(page: AppTest, name: str) -> tuple[float, str]:
+    """Mean AUROC and its change on a tile; their order is the gallery's."""
+    at = [button.key for button in page.button if button.label == "Look inside"].index(f"open-{name}")
+    found = [metric for metric in page.metric if metric.label == "Mean AUROC ↑"][at]
+    return float(found.value.split()[0]), found.delta
+
+
 def test_the_gallery_lists_every_checkpoint_and_whose_it_is(page: AppTest) -> None:
     page.run()
     assert not page.exception
     shown = words(page)
     assert "`tiny`" in shown
     assert "`shapes-resnet20w4`" in shown
-    assert "shipped" in shown
     assert "not fitted" in shown  # `bare`
+    titles = [part.value for part in page.subheader]
+    assert titles[0] == "Ten drawn figures"
+    assert titles[-1] == "Brought and trained by visitors"
+    assert "The baseline, and 4 networks made from it" in shown
+    assert "Drawn look-alikes, 50 : 1" in shown.replace("\\", "")
+    base, tuned = (area(page, name) for name in ("shapes-resnet20w4", "shapes-resnet20w4-energy"))
+    assert base[1] == ""
+    assert float(tuned[1]) == pytest.approx(tuned[0] - base[0], abs=0.11)
     assert {metric.label for metric in page.metric} == {"Accuracy ↑", "Mean AUROC ↑"}
 
 
@@ -92,7 +107,7 @@ def test_one_is_looked_into_in_plain_words(page: AppTest) -> None:
     page.run()
     assert not page.exception
     shown = words(page)
-    assert "energy margins against outliers, shapes-aux-50" in shown
+    assert "energy margins against outliers: Drawn look-alikes, 50 : 1" in shown.replace("\\", "")
     assert "set to keep 95 % of known images" in shown
     numbers, blocks = page.dataframe[0].value, page.dataframe[1].value
     area = numbers[(numbers["Number"] == "AUROC ↑") & (numbers["Against"] == "Drawn textures")]
@@ -112,8 +127,11 @@ def test_two_are_compared_with_only_what_differs(page: AppTest) -> None:
     pairs, settings = page.dataframe[0].value, page.dataframe[1].value
     change = pairs["shapes-resnet20w4-energy"] - pairs["shapes-resnet20w4"]
     assert pairs["Change"].tolist() == pytest.approx(change.tolist())
-    assert "loss.name" in set(settings["Setting"])
-    assert "preprocessing.size" not in set(settings["Setting"])
+    rows = settings.set_index("Setting")
+    assert rows.loc["Loss"].tolist() == ["cross-entropy alone", "energy margins against outliers"]
+    assert rows.loc["Auxiliary outliers"].tolist() == ["–", "Drawn look-alikes, 50 : 1"]
+    assert "Side of the input, pixels" not in rows.index
+    assert not [value for value in rows.to_numpy().ravel() if "[" in value or "_" in value]
 
 
 def test_a_link_to_a_checkpoint_that_is_not_here(page: AppTest) -> None:
@@ -157,7 +175,7 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     (job,) = line.jobs()
     assert (job.kind, dict(job.order)) == (
         "fit",
-        {"checkpoint": made, "id": "shapes", "ood": ["shapes-near", "shapes-far"]},
+        {"checkpoint": made, "id": "shapes", "ood": ["shapes-near", "shapes-far"], "owner": job.owner_hash},
     )
     assert not [one for one in page.button if one.label == "Fit its scorers"]
 
@@ -177,7 +195,8 @@ def test_somebody_else_cannot_delete_it(page: AppTest, served: Path) -> None:
         other.query_params["checkpoint"] = made.name
         other.run()
         assert not other.exception
-        assert not [one for one in other.button if one.label == "Delete it"]
+        assert not [one for one in other.button if one.label in ("Delete it", "Fit its scorers", "Fit it again")]
+        assert "Only who brought it" in sentences(other)
         assert "brought by a visitor" in words(other)
     finally:
         shutil.rmtree(made)
@@ -212,3 +231,26 @@ def test_a_library_network_is_fetched_as_a_run_and_a_path_is_no_name(page: AppTe
     page.text_input(key="library").set_value("torchvision:resnet18").run()
     click(page, "Fetch it")
     assert line.jobs()[0].order["library"] == "torchvision:resnet18"
+
+
+def test_its_owner_fits_it_again(page: AppTest, served: Path, line: Queue) -> None:
+    given(page, "net.pt", weights())
+    page.selectbox(key="classes-from").set_value("Drawn shapes").run()
+    click(page, "Keep it on this server")
+    made = next(folder for folder in served.iterdir() if folder.name.startswith("own-"))
+    try:
+        shutil.copy(served / "tiny" / "panel.safetensors", made)  # as if it was fitted
+        assert cabinet.one(made.name, made).fitted
+        page.run()
+        click(page, "Fit it again")
+        assert line.jobs()[0].order["owner"] == line.jobs()[0].owner_hash
+    finally:
+        shutil.rmtree(made)
+        shutil.rmtree(served / ".owners")
+
+
+def test_whoever_keeps_too_much_is_told_what_to_delete(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "EACH", own.Quota(0, 2**30))
+    given(page, "net.pt", weights())
+    click(page, "Keep it on this server")
+    assert "You keep 0 checkpoints" in sentences(page)

@@ -13,6 +13,7 @@ from app.services import jobs
 from oodcore.jobs.folder import Status
 from oodcore.jobs.queue import Job, Limits, Queue
 
+WEIGHT = "Weight of the outlier term"
 VIEW = str(Path(app.__file__).with_name("views") / "finetune.py")
 
 
@@ -62,15 +63,15 @@ def test_it_opens_with_a_form_and_says_what_to_do(page: AppTest) -> None:
     assert sentences(page) == ""
     text = " ".join(element.value for element in page.markdown)
     assert "No run yet.** Pick a loss and press Start." in text
-    assert number(page, "steps").value == 60
+    assert number(page, "Steps").value == 60
     captions = " ".join(caption.value for caption in page.caption)
-    assert "how much both hinges count beside the cross-entropy" in captions
+    assert "How much both hinges count beside the cross-entropy" in captions
 
 
 def test_start_orders_what_the_form_says(page: AppTest, queue: Queue) -> None:
     page.run()
-    number(page, "steps").set_value(12)
-    number(page, "weight").set_value(0.25)
+    number(page, "Steps").set_value(12)
+    number(page, WEIGHT).set_value(0.25)
     press(page, "Start")
     (job,) = queue.jobs()
     wanted = job.order["experiment"]
@@ -93,8 +94,8 @@ def test_every_loss_has_its_own_numbers(page: AppTest, queue: Queue, loss: str) 
     press(page, "Start")
     assert queue.jobs()[0].order["experiment"]["loss"]["name"] == loss
     labels = [field.label for field in page.number_input]
-    assert ("alpha" in labels) == (loss == "balanced_energy")
-    assert ("percentile inside" in labels) == (loss != "outlier_exposure")
+    assert ("Alpha, rise of the margin" in labels) == (loss == "balanced_energy")
+    assert ("Inner margin, percentile" in labels) == (loss != "outlier_exposure")
 
 
 def test_a_published_setting_says_what_was_adapted(page: AppTest, queue: Queue) -> None:
@@ -122,9 +123,9 @@ def test_strange_links_are_told(page: AppTest) -> None:
 
 def test_nonsense_in_the_form_is_a_sentence(page: AppTest, queue: Queue) -> None:
     page.run()
-    number(page, "weight").set_value(-1.0).run()
+    number(page, WEIGHT).set_value(-1.0).run()
     assert not page.exception
-    assert "weight" in sentences(page)
+    assert "weight" in sentences(page).casefold()
     assert not [button for button in page.button if button.label.startswith("Start")]
 
 
@@ -218,3 +219,40 @@ def test_a_checkpoint_whose_images_are_not_here(page: AppTest, monkeypatch: pyte
     page.run()
     assert not page.exception
     assert "are not on this server, so it cannot be trained here" in sentences(page)
+
+
+def test_a_link_brings_the_images_and_the_numbers_back(page: AppTest, queue: Queue) -> None:
+    page.query_params["numbers"] = "train.lr:0.5,train.steps:7,margins.inside:30.0,loss.magic:1,train.flip:2"
+    page.query_params["auxiliary"] = "shapes-aux-10"
+    page.run()
+    assert not page.exception
+    assert "do not apply here: loss.magic:1, train.flip:2" in sentences(page).replace("\\", "")
+    number(page, WEIGHT).set_value(0.3).run()
+    assert page.query_params["numbers"] in (
+        ["train.steps:7,train.lr:0.5,loss.weight:0.3,margins.inside:30.0"],
+        "train.steps:7,train.lr:0.5,loss.weight:0.3,margins.inside:30.0",
+    )
+    press(page, "Start")
+    wanted = queue.jobs()[0].order["experiment"]
+    assert (wanted["train"]["steps"], wanted["train"]["lr"], wanted["loss"]["weight"]) == (7, 0.5, 0.3)
+    assert (wanted["margins"]["inside"], wanted["data"]["outliers"]) == (30.0, "shapes-aux-10")
+
+
+def test_runs_are_laid_over_each_other_as_the_link_says(page: AppTest, queue: Queue) -> None:
+    page.run()
+    press(page, "Start")
+    press(page, "Start")
+    one, other = queue.jobs()
+    page.run()
+    assert not [field for field in page.multiselect if field.key == "over"]  # neither has begun
+    told(one, 2)
+    told(other, 2)
+    page.query_params["over"] = [other.id, "finetune-0123456789"]
+    page.run()
+    assert page.multiselect(key="over").value == [other.id]
+    assert "finetune-0123456789" in sentences(page).replace("\\", "")
+
+
+def test_the_list_says_how_long_a_run_stays_in_it(page: AppTest, queue: Queue) -> None:
+    page.run()
+    assert any(f"until {queue.limits.kept} later ones have ended" in caption.value for caption in page.caption)
