@@ -133,3 +133,12 @@ def test_the_figure_has_words(page: AppTest) -> None:
     alt = page.get("plotly_chart")[0].proto.alt
     assert "NormRatio selects 3.3." in alt
     assert "AUROC" in alt
+
+
+def test_the_norm_inside_other_scores_is_five_columns_that_fit_beside_the_words(page: AppTest) -> None:
+    rows = page.run().dataframe[1].value
+    assert list(rows) == ["Score", "AUROC ↑", "Change", "FPR95 ↓", "Change "]
+    for metric, changes in (("AUROC ↑", "Change"), ("FPR95 ↓", "Change ")):
+        for text, change in zip(rows[metric], rows[changes], strict=True):
+            before, after = text.removesuffix(" %").split(" → ")
+            assert float(after) - float(before) == pytest.approx(change, abs=0.11)
