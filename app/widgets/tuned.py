@@ -199,7 +199,7 @@ def _flipped(job: Job, start: Exhibit) -> None:
                 Item(
                     source=row.view.original,
                     title=row.picture.name,
-                    words=f"{row.picture.group}: {_flip(row.verdicts[1].flagged['energy'])}",
+                    words="now flagged" if row.verdicts[1].flagged["energy"] else "now kept",
                     marked=row.verdicts[1].flagged["energy"],
                 )
                 for row in flipped
@@ -208,10 +208,6 @@ def _flipped(job: Job, start: Exhibit) -> None:
             colour=theme.palette(st.context.theme.type).ood,
             key=f"flipped-{job.id}",
         )
-
-
-def _flip(flagged: bool) -> str:
-    return "was kept, is flagged now" if flagged else "was flagged, is kept now"
 
 
 def kept(job: Job) -> None:

@@ -15,8 +15,8 @@ def number(page: Page, label: str) -> Locator:
 
 
 def order(page: Page, steps: int) -> None:
-    number(page, "steps").fill(str(steps))
-    number(page, "steps").press("Enter")
+    number(page, "Steps").fill(str(steps))
+    number(page, "Steps").press("Enter")
     button = page.get_by_role("button", name=re.compile(f"Start {steps}"))
     expect(button).to_be_visible(timeout=30_000)
     button.click()
@@ -27,13 +27,21 @@ def points(page: Page) -> int:
     return max((path.count("L") for path in paths), default=0)
 
 
+def flipped(page: Page) -> list[str]:
+    """What is said below the pictures that flipped."""
+    gallery = page.get_by_role("list", name="Pictures whose decision flipped")
+    expect(gallery.locator("> *").first).to_be_visible(timeout=30_000)
+    return gallery.locator("> *").all_inner_texts()
+
+
 def test_a_run_from_start_to_score(visit) -> None:
     here = visit()
-    page = here.open("/fine-tune", drawn="button:has-text('Start 60 steps')")
+    page = here.open("/fine-tune?numbers=train.lr:0.1", drawn="button:has-text('Start 60 steps')")
     expect(page.get_by_text("No run yet. Pick a loss and press Start.")).to_be_visible()
+    expect(number(page, "Learning rate")).to_have_value("0.1")
     here.shot("finetune-empty-light-1280")
 
-    order(page, 6)
+    order(page, 8)
     page.wait_for_url(re.compile(r"run=finetune-[0-9a-f]{10}"), timeout=30_000)
     url = page.url
     expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("^M"), timeout=PATIENCE)
@@ -44,15 +52,28 @@ def test_a_run_from_start_to_score(visit) -> None:
     assert points(page) >= 2
     expect(page.locator("[data-testid=stMetric]")).to_have_count(4)
     assert re.search(r"AUROC ↑\s*\d", page.locator("[data-testid=stMetric]").first.inner_text())
-    expect(page.get_by_text("are decided differently")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile(r"– [1-9]\d* are decided differently"))).to_be_visible(timeout=30_000)
+    assert flipped(page)
+    page.get_by_role("radio", name="Drawn textures").click()
+    page.wait_for_url(re.compile("outliers=shapes-far"))
+    here.settled()
     here.shot("finetune-done-light-1280")
 
     page.get_by_label("Keep it as").fill("Browser Run!")
     page.get_by_label("Keep it as").press("Enter")
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.get_by_text("Kept as 'browser-run'")).to_be_visible(timeout=30_000)
-    page.get_by_role("button", name="Open in Score").click()
-    page.wait_for_url(re.compile(r"/score\?.*checkpoint=browser-run|/\?.*checkpoint=browser-run"), timeout=30_000)
+    page.goto(page.url)
+    expect(page.get_by_text("Kept as 'browser-run'")).to_be_visible(timeout=60_000)
+
+    dark = visit(scheme="dark")
+    watched = dark.open(page.url, drawn="h3:has-text('Take it along')")
+    expect(watched.get_by_text("are decided differently")).to_be_visible(timeout=60_000)
+    assert flipped(watched) == flipped(page)
+    dark.shot("finetune-done-dark-1280")
+
+    page.locator("[class*=st-key-onward]").get_by_role("button", name="Score").click()
+    page.wait_for_url(re.compile(r"/\?.*checkpoint=browser-run"), timeout=30_000)
     expect(page.locator(".board .card").first).to_be_visible(timeout=60_000)
 
 
@@ -75,9 +96,17 @@ def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: 
     expect(page.get_by_role("button", name="Go on")).to_be_enabled()
 
 
-def test_nothing_is_cut_on_a_phone(visit) -> None:
-    here = visit(width=390, scheme="dark")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_on_a_phone_and_the_run_stands_under_its_button(visit, scheme: str) -> None:
+    here = visit(width=390, scheme=scheme)
     page = here.open("/fine-tune", drawn="button:has-text('Start 60 steps')")
     here.settled()
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-    here.shot("finetune-dark-390")
+    places = [
+        page.locator(f".st-key-{key}").first.bounding_box()
+        for key in ("start", "finetune-run-place", "finetune-numbers")
+    ]
+    button, run, numbers = (place["y"] for place in places if place is not None)
+    assert button < run < button + 150
+    assert run < numbers
+    here.shot(f"finetune-{scheme}-390")
