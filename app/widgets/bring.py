@@ -28,6 +28,8 @@ OPEN = "checkpoint to open"
 """In the session: which checkpoint the page is to show next; "" for the gallery."""
 
 UPLOAD, PATH, LIBRARY = "Upload a file", "A path on this server", "A network of timm or torchvision"
+ADVICE = re.compile(r" Change (?:it|them) with .*", re.DOTALL)
+"""How to change what was assumed from Python and from the command line; this page has fields for it."""
 AS_FOUND, TYPED = "As recognised", "Type them"
 SCALES = {
     "ImageNet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -42,7 +44,9 @@ def bring() -> None:
     """From a file to a checkpoint of this server."""
     left, right = st.columns([5, 7], gap="large")
     with left:
-        way = st.segmented_control("Where from", [UPLOAD, PATH, LIBRARY], default=UPLOAD, key="way", required=True)
+        way = st.segmented_control(
+            "Where from", [UPLOAD, PATH, LIBRARY], default=UPLOAD, key="way", required=True, wrap=True
+        )
         brought = None
         try:
             if way == LIBRARY:
@@ -190,7 +194,7 @@ def _recognised(brought: Brought, found: Network) -> None:
         ):  # fmt: skip
             column.metric(title, value)
         for note in found.notes:
-            st.caption(plain(note))
+            st.caption(plain(ADVICE.sub(" You can change this below.", note)))
         classes = _classes(found.classes)
         prepared = _preprocessing(found.transform)
         title = st.text_input("What to call it", key="title", placeholder="one line for lists", max_chars=80)
