@@ -28,7 +28,7 @@ USUAL = ("energy", "msp", "knn", "mahalanobis", "vim", "react", "gen")  # listed
 P_VALUE = "How likely a known image is to look at least this unusual. Flagged when at most 1 minus the share kept."
 
 
-_ANSWERS: Memory[tuple[Hashable, ...], go.Figure] = Memory(256)
+_FIGURES: Memory[tuple[Hashable, ...], go.Figure] = Memory(512)  # making one takes longer than all else on release
 
 
 def nothing_yet() -> None:
@@ -193,7 +193,7 @@ def _answers(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     shares = {side.name: verdict.answer.shares.tolist() for side, verdict in zip(sides, row.verdicts, strict=True)}
     classes = sides[0].shown.model.classes
     key = (tuple((side.name, side.shown.key) for side in sides), row.picture.id, colours)
-    drawn = _ANSWERS.find(
+    drawn = _FIGURES.find(
         key,
         lambda: (
             charts.answers(classes, list(shares.values()), list(shares), colours)
@@ -222,7 +222,10 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
         "share_of_known_images_below": [one.rank for one in standing],
         "decision": ["flagged" if one.flagged else "kept" for one in standing],
     }
-    figure(charts.standings(standing, acceptance, colours), columns, name="standings", alt=alt)
+    drawn = _FIGURES.find(
+        (tuple(standing), acceptance, colours), lambda: charts.standings(standing, acceptance, colours)
+    )
+    figure(drawn, columns, name="standings", alt=alt)
     st.caption(
         f"◆ flagged, ● kept. The line is your setting, {theme.percent(acceptance)}: p ≤ {1 - acceptance:.3f} lies "
         "right of it."
