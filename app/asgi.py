@@ -4,9 +4,11 @@ import asyncio
 import gc
 import logging
 import os
+import pkgutil
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from app import widgets
 from app.compress import Compress
 from app.origin import Origin
 from app.services import outlier_pictures, resources, sheets
@@ -23,8 +26,8 @@ from oodcore.errors import OODError
 
 log = logging.getLogger("app")
 
-MANY = 10_000  # objects, which the collector walks in a few milliseconds
-SOON, SELDOM = 2, 60  # seconds
+MANY = 3_000  # objects, which the collector walks in a millisecond
+SOON, SELDOM = 1, 60  # seconds
 
 
 @asynccontextmanager
@@ -37,8 +40,11 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 def warm_up() -> None:
-    """Load the first page's checkpoint and run it once."""
+    """Load what pages are made of, and let the first page's checkpoints look at its pictures."""
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core stays free for the visitors' sliders
+    for module in pkgutil.iter_modules(widgets.__path__, "app.widgets."):
+        import_module(module.name)
+    import_module("pandas")  # of every table
     try:
         resources.warm()
     except OODError as problem:

@@ -49,23 +49,29 @@ def closest(shown: Exhibit, answer: Answer, waiting: Waiting) -> Closest | None:
     """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
     if shown.known is None:
         return None
-    bank, names = shown.reference[shown.known], shown.model.classes
+    known, key = shown.known, (shown.key, shown.model.classes, answer.features.numpy().tobytes())
+    return _FOUND.find(key, lambda: _closest(shown, known, answer, waiting))
+
+
+def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Closest:
+    bank, names = shown.reference[name], shown.model.classes
     own, known = measured(answer.features[None], "cosine"), measured(bank.outputs.features, "cosine")
     (rows,), (distances,) = neighbours(own, known, AMONG)
-    images = _pictures(shown, shown.known, waiting)
+    images = _pictures(shown, name, waiting)
     return Closest(
         Counter(names[label] for label in bank.labels[rows].tolist()).most_common(),
         [
             Near(
                 names[int(bank.labels[row])],
                 distance,
-                None if images is None else _uri(images, shown.measured[shown.known], row),
+                None if images is None else _uri(images, shown.measured[name], row),
             )
             for row, distance in zip(rows.tolist()[:DRAWN], distances.tolist(), strict=False)
         ],
     )
 
 
+_FOUND: Memory[tuple[str, tuple[str, ...], bytes], Closest] = Memory(1024)
 _DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)

@@ -264,6 +264,8 @@ def warm() -> None:
     for name in [*names, *(other for main in names for other in family.usual(found, main))]:
         shown = exhibit(found[name])
         if shown.panel is not None:
-            pictures = samples.groups(shown.model.classes, shown.known)["shapes"].pictures()
-            answers(shown, pictures, waiting=lambda ahead: None)
+            groups = samples.groups(shown.model.classes, shown.known).values()
+            pictures = [picture for group in groups if group.first for picture in group.pictures()]
+            good, _ = samples.prepare(pictures, shown.model.transform)
+            answers(shown, good, waiting=lambda ahead: None)
             settings(shown, shown.key, shown.first, next(iter(shown.outliers), None))

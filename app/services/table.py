@@ -1,12 +1,13 @@
 """Every picture as a row, under every checkpoint: for the page and for the files that are taken home."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from app.services import decisions
+from app.services.memory import Memory
 from app.services.resources import Answer, Exhibit, Waiting, answers
 from app.services.samples import Picture, Prepared, prepared
 from app.services.spreadsheet import comma_separated
@@ -78,7 +79,7 @@ def rows(
         names: Scorers to decide with; None is all that a checkpoint has.
         waiting: Told whose turn it is, where a scorer needs passes that were not run yet.
     """
-    found = [_verdicts(_complete(side, pictures, names, waiting), acceptance, names) for side in sides]
+    found = [_decided(_complete(side, pictures, names, waiting), pictures, acceptance, names) for side in sides]
     return [
         Row(picture, view, tuple(verdicts[index] for verdicts in found))
         for index, picture in enumerate(pictures)
@@ -90,6 +91,16 @@ def _complete(side: Side, pictures: Sequence[Picture], names: Sequence[str] | No
     """With the scores that need passes of their own, where they are among the names."""
     wanted = side.shown.scorers if names is None else names
     return replace(side, answers=answers(side.shown, pictures, waiting, wanted))
+
+
+def _decided(side: Side, pictures: Sequence[Picture], acceptance: float, names: Sequence[str] | None) -> list[Verdict]:
+    """The same for whoever stands at this setting with these pictures."""
+    ids = tuple((one.id, one.coding) for one in pictures)
+    key = (side.shown.key, side.shown.model.classes, ids, acceptance, None if names is None else tuple(names))
+    return _DECIDED.find(key, lambda: _verdicts(side, acceptance, names))
+
+
+_DECIDED: Memory[tuple[Hashable, ...], list[Verdict]] = Memory(512)
 
 
 def _verdicts(side: Side, acceptance: float, names: Sequence[str] | None) -> list[Verdict]:

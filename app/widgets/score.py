@@ -5,6 +5,7 @@ from functools import partial
 from html import escape
 
 import plotly.graph_objects as go
+import pyarrow as pa
 import streamlit as st
 
 from app import state, theme
@@ -96,8 +97,9 @@ def listing(found: Sequence[Row], names: Sequence[str], sides: Sequence[Side], a
     """All pictures as a table, the most unusual first."""
     scorer, shown = names[0], sides[0].shown
     st.subheader("Every picture, every score", anchor=False)
+    lines = table.shown_columns(ordered(found, scorer), [side.name for side in sides], scorer, names)
     st.dataframe(
-        table.shown_columns(ordered(found, scorer), [side.name for side in sides], scorer, names),
+        pa.Table.from_pylist(lines),  # half the time of a data frame
         hide_index=True,
         row_height=44,
         height="content",
