@@ -93,7 +93,7 @@ def results(shown: Exhibit, against: str | None, chosen: Choice | None, pictures
     with facts:
         verdict(picture, view, columns, shares)
     with drawing:
-        drawn_strip(found, columns, against)
+        drawn_strip(found, columns, against, (shown.key, against, picture.id, picture.coding, seed))
     title, button = st.columns([3, 1], vertical_alignment="bottom")
     title.subheader("Cut into nine and shuffled", anchor=False)
     button.button(

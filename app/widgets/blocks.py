@@ -1,8 +1,9 @@
 """Pieces of the Blocks page: what the selected block says, jigsaws, the table, and the norm inside other scores."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import theme
@@ -10,6 +11,7 @@ from app.charts.blocks import Columns, histograms, strip, words
 from app.components.gallery import Item, gallery
 from app.services import blocks
 from app.services.blocks import Choice, Strip
+from app.services.memory import Memory
 from app.services.resources import Exhibit
 from app.services.samples import Picture, Prepared, as_seen
 from app.widgets.figure import figure
@@ -57,8 +59,18 @@ def verdict(picture: Picture, view: Prepared, columns: Columns, below: Sequence[
             _fact("AUROC ↑ of that block", theme.percent(float(columns.aurocs[at])), right)
 
 
-def drawn_strip(found: Strip, columns: Columns, against: str | None) -> None:
-    """The figure, and its numbers to take home."""
+_STRIPS: Memory[tuple[Hashable, ...], go.Figure] = Memory(256)  # making one takes longer than the rest of the page
+
+
+def drawn_strip(found: Strip, columns: Columns, against: str | None, key: tuple[Hashable, ...]) -> None:
+    """The figure, and its numbers to take home.
+
+    Args:
+        found: What is known of the blocks.
+        columns: What is drawn.
+        against: The outliers.
+        key: Stands for the content of the columns.
+    """
     outliers = set_title(against) if against else ""
     table: dict[str, Sequence[object]] = {
         "block": list(found.names),
@@ -69,7 +81,8 @@ def drawn_strip(found: Strip, columns: Columns, against: str | None) -> None:
     if columns.ratios is not None:
         table["NormRatio"] = columns.ratios.tolist()
     table |= {f"AUROC against {name}": values.tolist() for name, values in found.aurocs.items()}
-    drawn = strip(columns, theme.palette(st.context.theme.type), outliers)
+    colours = theme.palette(st.context.theme.type)
+    drawn = _STRIPS.find((*key, colours), lambda: strip(columns, colours, outliers))
     figure(drawn, table, name="block-norms", alt=words(columns))
 
 
