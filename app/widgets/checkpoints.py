@@ -10,8 +10,8 @@ from app.charts.checkpoints import Versus, areas
 from app.services import cabinet, jobs
 from app.services.cabinet import Family, Listed
 from app.services.resources import Exhibit
+from app.widgets import settings
 from app.widgets.figure import figure
-from app.widgets.jobs import duration
 from app.widgets.page import plain, set_title
 from app.widgets.sets import auxiliary_title
 from oodcore.checkpoint.compare import Figure, Pair, changes, differences, figures, pairs
@@ -26,62 +26,6 @@ WHOSE = {
     "own": ":green-badge[:material/folder: this server’s own]",
 }
 UNFITTED = ":orange-badge[not fitted]"
-LOSSES = {
-    "cross_entropy": "cross-entropy alone",
-    "energy": "energy margins against outliers",
-    "balanced_energy": "balanced energy margins against outliers",
-    "outlier_exposure": "outlier exposure",
-    "semantic_energy": "class centres and energy margins",
-}
-SETTINGS = {
-    "architecture": "Network",
-    "classes": "Classes",
-    "preprocessing.size": "Side of the input, pixels",
-    "preprocessing.resize": "Resized to, pixels",
-    "preprocessing.interpolation": "Resized by",
-    "preprocessing.mean": "Mean per channel",
-    "preprocessing.std": "Standard deviation per channel",
-    "preprocessing.coding": "Coding of its pictures",
-    "parent": "Made from",
-    "seed": "Seed",
-    "data.inliers": "Known images",
-    "data.outliers": "Auxiliary outliers",
-    "data.long_tail": "Long tail of the classes, largest to smallest",
-    "data.outlier_limit": "Auxiliary outliers at most",
-    "loss.name": "Loss",
-    "loss.weight": "Weight of the outlier term",
-    "loss.margin_in": "Inner energy margin",
-    "loss.margin_out": "Outer energy margin",
-    "loss.alpha": "Alpha: rise of the margin with crowding",
-    "loss.gamma": "Gamma: power of the prior",
-    "loss.gamma_weight": "Gamma in the weight",
-    "loss.weight_cluster": "Weight of the pull to class centres",
-    "loss.weight_push": "Weight of the push away from centres",
-    "loss.distance": "Distance to the centres",
-    "loss.width": "Embedding dimensions",
-    "loss.warm_up": "Warm-up steps",
-    "train.epochs": "Epochs",
-    "train.steps": "Steps",
-    "train.lr": "Learning rate",
-    "train.lr_end": "Learning rate at the end",
-    "train.batch": "Known images per update",
-    "train.outlier_batch": "Outliers per update",
-    "train.momentum": "Momentum",
-    "train.weight_decay": "Weight decay",
-    "train.pad": "Border of the random crop, pixels",
-    "train.flip": "Mirrored at random",
-    "train.batch_norm": "Batch normalisation",
-    "train.trainable": "Trained part",
-    "train.precision": "Precision",
-    "train.ema": "Averaging of the weights",
-    "margins.inside": "Inner margin from percentile",
-    "margins.outside": "Outer margin from percentile",
-    "budget.steps": "Steps in all",
-    "budget.seconds": "Time it took",
-    "budget.device": "Trained on",
-}
-"""Settings in words. Others only follow from these, or say how a run was carried out, and are left out."""
-
 NAMES = {
     "accuracy": "Accuracy ↑",
     "ece": "Calibration error (ECE) ↓",
@@ -228,15 +172,15 @@ def compared(left: Listed, right: Listed, scorer: str) -> None:
         _figure(left, right, scorer, [one for one in found if one.name == "auroc"])
         _pairs(found, names)
     st.subheader("Settings that differ", anchor=False)
-    changed = {key: pair for key, pair in differences(left.card, right.card).items() if key in SETTINGS}
+    changed = {key: pair for key, pair in differences(left.card, right.card).items() if key in settings.TITLES}
     if not changed:
         st.caption("None: they differ in their weights alone.")
         return
     st.dataframe(
         {
-            "Setting": [SETTINGS[key] for key in changed],
-            names[0]: [_setting(key, pair[0]) for key, pair in changed.items()],
-            names[1]: [_setting(key, pair[1]) for key, pair in changed.items()],
+            "Setting": [settings.TITLES[key] for key in changed],
+            names[0]: [settings.value(key, pair[0]) for key, pair in changed.items()],
+            names[1]: [settings.value(key, pair[1]) for key, pair in changed.items()],
         },
         hide_index=True,
         height="content",
@@ -296,7 +240,7 @@ def _pairs(found: Sequence[Pair], names: tuple[str, str]) -> None:
 def _trained(one: Listed) -> str:
     if not one.loss:
         return "nobody knows what: the file does not say"
-    text = LOSSES.get(one.loss, one.loss.replace("_", " "))
+    text = settings.LOSSES.get(one.loss, one.loss.replace("_", " "))
     data = one.card.recipe.get("data")
     outliers = data.get("outliers") if isinstance(data, dict) else None
     return plain(text + (f": {auxiliary_title(str(outliers))}" if outliers else ""))
@@ -329,23 +273,6 @@ def _interval(one: Figure) -> str:
 def _set(name: str) -> str:
     """Without its split, in words."""
     return set_title(name.removesuffix("/test")) if name else ""
-
-
-def _setting(key: str, value: Any) -> str:
-    """A value in words; "–" where the checkpoint does not have it."""
-    if value is None:
-        return "–"
-    if key == "loss.name":
-        return LOSSES.get(value, str(value))
-    if key in ("data.inliers", "data.outliers"):
-        return auxiliary_title(str(value))
-    if key == "budget.seconds":
-        return duration(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(_setting(key, each) for each in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from app.components.gallery import Item, gallery
 from app.services import jobs, resources, samples, tuning
 from app.services.resources import Exhibit
 from app.services.tuning import Curve, Story
+from app.widgets import settings
 from app.widgets.elsewhere import onward
 from app.widgets.figure import figure, takeaway
 from app.widgets.jobs import duration, progress
@@ -329,8 +330,11 @@ def _differences(stories: dict[str, Story], chosen: Sequence[Job]) -> None:
         st.caption("All of their settings are the same.")
         return
     table = [
-        {"setting": setting, **{title[0]: "" if value is None else str(value) for title, value in values.items()}}
-        for setting, values in found.items()
+        {
+            "Setting": settings.TITLES.get(key, key),
+            **{title[0]: settings.value(key, given) for title, given in values.items()},
+        }
+        for key, values in found.items()
     ]
     st.dataframe(table, hide_index=True, height="content", alt="Settings in which the runs differ.")
 
