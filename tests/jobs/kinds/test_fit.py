@@ -89,10 +89,11 @@ def test_what_was_deleted_meanwhile_stays_deleted(own: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("owner", [hashlib.sha256(b"another token").hexdigest(), "", None])
 def test_nobody_fits_what_somebody_else_brought(own: Path, tmp_path: Path, owner: str | None) -> None:
-    order = {**ORDER, "checkpoint": own.name, "owner": owner}
+    order, where = {**ORDER, "checkpoint": own.name, "owner": owner}, place(tmp_path)
     with pytest.raises(CheckpointError, match="brought by somebody else, who alone can fit it"):
-        list(fit.work(order, place(tmp_path), root=None))
+        list(fit.work(order, where, root=None))
     assert not (own / "panel.safetensors").exists()
+    assert not (where.path / "result").exists()  # refused before any work
     assert not (tmp_path / "job" / "part").exists()
 
 
