@@ -35,8 +35,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Everything slow happens once, before the first visitor."""
     await asyncio.to_thread(warm_up)
     tidying = asyncio.create_task(tidy())
-    yield
-    tidying.cancel()
+    try:
+        yield
+    finally:
+        tidying.cancel()
 
 
 def warm_up() -> None:
@@ -57,15 +59,16 @@ async def tidy() -> None:
 
     Every few seconds without a look; once a minute after one, which takes a while and finds cycles among all of it.
     """
-    seconds = 0
+    seconds, frozen = 0, False
     while True:
         await asyncio.sleep(SOON)
         seconds += SOON
         if len(gc.get_objects()) > MANY:
             gc.freeze()
-        if seconds >= SELDOM:
+            frozen = True
+        if frozen and seconds >= SELDOM:
             set_aside()
-            seconds = 0
+            seconds, frozen = 0, False
 
 
 def set_aside() -> None:

@@ -140,8 +140,13 @@ def made(shown: Exhibit, folder: Path, settings: Settings, queue: Queue) -> Layo
 def drawn(shown: Exhibit, space: Space, layout: Layout | None) -> Map:
     """By that layout, or by principal components where there is none."""
     fitted = layout is not None and space in layout.xy
-    who = (shown.name, tuple(shown.model.classes))  # the map holds them, and weights alone do not tell
-    key = (who, _content(shown), space, layout.settings if fitted and layout is not None else None)
+    key = (
+        shown.name,
+        shown.model.classes,
+        _content(shown),
+        space,
+        layout.settings if fitted and layout is not None else None,
+    )
     return _MAPS.find(key, lambda: _map(shown, space, layout if fitted else None))
 
 

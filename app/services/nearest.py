@@ -49,7 +49,7 @@ def closest(shown: Exhibit, answer: Answer, waiting: Waiting) -> Closest | None:
     """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
     if shown.known is None:
         return None
-    known, key = shown.known, (shown.key, shown.model.classes, answer.features.numpy().tobytes())
+    known, key = shown.known, (shown.key, answer.features.numpy().tobytes())
     return _FOUND.find(key, lambda: _closest(shown, known, answer, waiting))
 
 
@@ -71,7 +71,7 @@ def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Clo
     )
 
 
-_FOUND: Memory[tuple[str, tuple[str, ...], bytes], Closest] = Memory(1024)
+_FOUND: Memory[tuple[str, bytes], Closest] = Memory(1024)
 _DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)

@@ -82,9 +82,9 @@ class Exhibit:
 
     @cached_property
     def key(self) -> str:
-        """Content of the network, what it was fitted on, and its preprocessing: what every cache is keyed by."""
+        """Content of the network, its classes, preprocessing and what it was fitted on: what caches are keyed by."""
         fitted = None if self.panel is None else (self.panel.settings, self.panel.about)
-        return f"{weights_hash(self.model)} {self.model.transform} {fitted}"
+        return f"{weights_hash(self.model)} {self.model.classes} {self.model.transform} {fitted}"
 
     @cached_property
     def scorers(self) -> list[str]:

@@ -96,7 +96,7 @@ def _complete(side: Side, pictures: Sequence[Picture], names: Sequence[str] | No
 def _decided(side: Side, pictures: Sequence[Picture], acceptance: float, names: Sequence[str] | None) -> list[Verdict]:
     """The same for whoever stands at this setting with these pictures."""
     ids = tuple((one.id, one.coding) for one in pictures)
-    key = (side.shown.key, side.shown.model.classes, ids, acceptance, None if names is None else tuple(names))
+    key = (side.shown.key, ids, acceptance, None if names is None else tuple(names))
     return _DECIDED.find(key, lambda: _verdicts(side, acceptance, names))
 
 

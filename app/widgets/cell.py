@@ -103,14 +103,14 @@ def _every_set(board: Board, metric: str, place: Place, scorer: str) -> None:
 def _curves(board: Board, results: list[Result], scorer: str, test: str, positive: Positive) -> None:
     """Of one seed whose scores are here; which scores they are stands above."""
     available = {_seed_name(each.result, results): each for each in seeds(board, results)}
-    picked = next(iter(available), "")
+    picked = next((name for name, seed in available.items() if behind(board, seed, scorer)), next(iter(available), ""))
     if len(available) > 1:
         picked = _segments(available, picked)
     found = behind(board, available[picked], scorer) if available else None
     if found is None:
         st.info(
-            "The scores behind this cell are not on this server: neither the weights that it was measured with, nor an "
-            "evaluation of them. Import the checkpoint, or run an evaluation below with one that is here.",
+            "The scores behind this cell are not on this server: no evaluation of these weights holds them, nor does "
+            "a checkpoint. Import the checkpoint, or run an evaluation below with one that is here.",
             icon=":material/show_chart:",
         )
         return

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from oodcore.errors import CheckpointError, UnknownNameError
+from oodcore.errors import CheckpointError, OODError, UnknownNameError
 from oodcore.models.classifier import Classifier
 from oodcore.models.resnet import cifar_resnet
 from oodcore.models.resnet18 import resnet18
@@ -24,7 +24,7 @@ DEEPEST, WIDEST = 1202, 1024
 """Published networks stay below; a damaged or hostile file may name anything, and building it would take all memory."""
 
 
-def build(architecture: str, classes: int | Sequence[str], **options: float) -> Classifier:
+def build(architecture: str, classes: int | Sequence[str], /, **options: float) -> Classifier:
     """A network with fresh weights.
 
     Args:
@@ -43,6 +43,8 @@ def build(architecture: str, classes: int | Sequence[str], **options: float) -> 
         )
     try:
         model = _built(architecture, classes, options)
+    except OODError:
+        raise
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"The options {dict(options)} do not fit {architecture}: {error}") from None
     model.options = dict(options)

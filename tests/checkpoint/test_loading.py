@@ -49,7 +49,7 @@ def test_what_the_builder_was_given_comes_back(tmp_path: Path) -> None:
     assert {block.dropout for block in again.modules() if hasattr(block, "dropout")} == {0.05}
 
 
-@pytest.mark.parametrize("options", [{"depth": 3}, {"dropout": "much"}, {"dropout": 7}])
+@pytest.mark.parametrize("options", [{"depth": 3}, {"dropout": "much"}, {"dropout": 7}, {"classes": 3}])
 def test_options_that_the_builder_does_not_take_are_refused(options: dict[str, object], tmp_path: Path) -> None:
     given = build("vgg11", 3)
     folder = save(tmp_path / "one", given, Card.of(given))

@@ -173,7 +173,7 @@ def test_a_link_opens_a_cell_and_one_without_scores_says_so(page: AppTest) -> No
     assert any(heading.value == "tuned with energy on shapes\\-far" or "tuned with energy on" in heading.value
                for heading in page.subheader)  # fmt: skip
     assert table(page)["selected"] == "tuned|energy|shapes-far"
-    assert "not on this server: neither the weights" in sentences(page)
+    assert "not on this server: no evaluation of these weights" in sentences(page)
 
 
 @pytest.mark.parametrize("nonsense", ["a|b", "tuned|energy|c", "|" * 50])
