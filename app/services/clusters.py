@@ -171,7 +171,7 @@ def scale(onto: Map, name: str) -> Range | None:
 _SPACES: Memory[str, tuple[dict[str, Tensor], dict[Space, Cloud]]] = Memory(16)
 _SHIPPED: Memory[str, tuple[Layout | None]] = Memory(64)
 _MADE: Memory[str, Layout] = Memory(64)
-_MAPS: Memory[tuple[tuple[str, tuple[str, ...]], str, Space, Settings | None], Map] = Memory(48)
+_MAPS: Memory[tuple[str, tuple[str, ...], str, Space, Settings | None], Map] = Memory(48)
 
 
 def _content(shown: Exhibit) -> str:
