@@ -10,6 +10,7 @@ __all__ = ["applied", "written"]
 
 TABLES = ("train", "loss", "margins")
 MARGINS = ("margin_in", "margin_out")
+PERCENTILES = ("inside", "outside")
 MEASURED = {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
 LONGEST = 1000
 
@@ -54,7 +55,8 @@ def applied(text: str, values: dict[str, Any], hints: Mapping[str, Mapping[str, 
         except (ValueError, RecursionError):
             strays.append(part)
             continue
-        if name not in hints.get(table, {}) or not _fits(value, hints[table][name]):
+        fits = name in hints.get(table, {}) and _fits(value, hints[table][name])
+        if not fits or (table == "margins" and name in PERCENTILES and not 0 <= value <= 100):
             strays.append(part)
         elif table == "margins":
             values["margins"] = {**(values["margins"] or MEASURED), name: value}
