@@ -144,7 +144,9 @@ def class_list(text: str, outputs: int) -> tuple[str, ...] | None:
 
 
 def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") -> Path:
-    """Save it with the visitors' checkpoints; the same content is kept once, and stays its first owner's.
+    """Save it with the visitors' checkpoints; the same content is kept once by each owner.
+
+    What somebody else has fitted already is not kept again: it is theirs, and serves everyone.
 
     Args:
         model: From `examine`.
@@ -155,12 +157,11 @@ def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") 
     Raises:
         CheckpointError: no room is left; see `require_room`.
     """
-    name = f"own-{_plain(model.architecture)}-{_content(model)}"
-    folder = own_folder() / name
+    folder = _place_of(model, owner_hash)
     if not folder.exists():
         require_room(owner_hash, sum(tensor.nbytes for tensor in model.state_dict().values()))
         shown = _line(title) or f"{model.architecture}, brought by a visitor"
-        _note_owner(name, owner_hash)  # first: what nobody owns is the server's
+        _note_owner(folder.name, owner_hash)  # first: what nobody owns is the server's
         save(folder, model, Card.of(model, title=shown, parent=_line(source) or None))
     return folder
 
@@ -325,9 +326,19 @@ def _try(model: Network) -> None:
         raise CheckpointError("The network gives NaN or infinity for a picture of noise. Check the weights.")
 
 
+def _place_of(model: Network, owner_hash: str) -> Path:
+    """By content; by content and owner where somebody else keeps the same and has not fitted it."""
+    content, start = _content(model), f"own-{_plain(model.architecture)}"
+    shared, single = (own_folder() / f"{start}-{end[:12]}" for end in (content, _hashed(content + owner_hash)))
+    if single.exists():
+        return single
+    elsewhere = shared.exists() and _owner(shared) not in ("", owner_hash) and not (shared / PANEL).is_file()
+    return single if elsewhere else shared
+
+
 def _content(model: Network) -> str:
     about = json.dumps([model.architecture, model.classes, model.transform.to_json(), weights_hash(model)])
-    return _hashed(about)[:12]
+    return _hashed(about)
 
 
 def _plain(architecture: str) -> str:

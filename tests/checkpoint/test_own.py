@@ -82,13 +82,38 @@ def test_safetensors_in_memory_bring_their_notes() -> None:
 
 def test_the_same_content_is_kept_once_and_other_content_apart(cache: Path) -> None:
     first = keep(examine(pickled(weights())), owner_hash=hashed(MINE), title="First")
-    again = keep(examine(pickled(weights(), "renamed.pth")), owner_hash=hashed(THEIRS), title="Second")
+    again = keep(examine(pickled(weights(), "renamed.pth")), owner_hash=hashed(MINE), title="Second")
     assert again == first
     assert read_card(first).title == "First"
     assert owned(first, MINE)
     assert not owned(first, THEIRS)
     named = keep(examine(pickled(weights()), classes=("x", "y", "z")), owner_hash=hashed(MINE))
     assert named != first
+
+
+def test_the_same_content_from_two_people_is_two_checkpoints_until_one_of_them_is_fitted() -> None:
+    found = examine(pickled(weights()))
+    first = keep(found, owner_hash=hashed(MINE), title="First")
+    second = keep(found, owner_hash=hashed(THEIRS), title="Second")
+    assert second != first
+    assert fittable(second, hashed(THEIRS))
+    assert owned(second, THEIRS)
+    assert owned(first, MINE)
+    assert not owned(first, THEIRS)
+    (first / "panel.safetensors").touch()
+    assert keep(found, owner_hash=hashed(THEIRS)) == second
+    assert keep(found, owner_hash=hashed("a third token")) == first
+    remove(first, MINE)
+    assert keep(found, owner_hash=hashed(THEIRS)) == second
+    remove(second, THEIRS)
+
+
+def test_a_copy_of_ones_own_counts_towards_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "EACH", Quota(1, 2**30))
+    keep(examine(pickled(weights(2))), owner_hash=hashed(MINE))
+    keep(examine(pickled(weights(3))), owner_hash=hashed(THEIRS))
+    with pytest.raises(CheckpointError, match="You keep 1 checkpoints"):
+        keep(examine(pickled(weights(2))), owner_hash=hashed(THEIRS))
 
 
 class Evil:

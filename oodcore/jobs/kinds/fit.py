@@ -3,7 +3,8 @@
 The order: `checkpoint`, a name that `oodcore.checkpoint.known` lists, or `library`, as "timm:NAME", which is fetched
 first; `id`, an in-distribution set of the catalogue, or None where the weights are only to be fetched; `ood`, names of
 test outliers; `rows` and `limit`, images to learn from and to look at; `owner`, hash of the token of who asks: a
-checkpoint that somebody else brought is left alone, and a fetched network becomes theirs.
+checkpoint that somebody else brought is left alone, and a fetched network becomes theirs, unless it is here already,
+fitted by somebody else.
 """
 
 import shutil
@@ -27,8 +28,8 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
 
     yield Event("progress", 0, {"steps": STEPS, "message": "Reading the weights."})
     owner, result = str(order.get("owner", "")), place.path / "result"
-    folder = _fetched(order, owner) if "library" in order else _named(str(order["checkpoint"]), root)
-    if not result.is_dir() and not fittable(folder, owner):
+    folder = _fetched(order, owner, place) if "library" in order else _named(str(order["checkpoint"]), root)
+    if order.get("id") and not result.is_dir() and not fittable(folder, owner):
         raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can fit it.")
     if order.get("id") and not result.is_dir():
         yield Event("progress", 1, {"steps": STEPS, "message": f"Fitting on {order['id']}."})
@@ -50,11 +51,14 @@ def _named(name: str, root: Path | None) -> Path:
     return folder
 
 
-def _fetched(order: Mapping[str, Any], owner: str) -> Path:
+def _fetched(order: Mapping[str, Any], owner: str, place: RunFolder) -> Path:
+    """Room is asked for once: after a restart, what this order kept before may be what fills it."""
     from oodcore.checkpoint.own import examine, keep, require_room
 
-    name = str(order["library"])
-    require_room(owner)
+    name, begun = str(order["library"]), place.path / "begun"
+    if not begun.exists():
+        require_room(owner)
+        begun.touch()
     return keep(examine(name), owner_hash=owner, title=name, source=name)
 
 

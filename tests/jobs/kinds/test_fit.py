@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from oodcore.checkpoint import load, load_reference, read_card
-from oodcore.checkpoint.own import examine, keep, owned, remove
+from oodcore.checkpoint import own as kept_here
+from oodcore.checkpoint.own import Quota, examine, keep, owned, remove
 from oodcore.data.procedural import SETS
 from oodcore.errors import CheckpointError
 from oodcore.jobs.folder import RunFolder
@@ -106,3 +107,36 @@ def test_shipped_and_unknown_ones_are_refused_in_a_sentence(own: Path, tmp_path:
 def test_a_library_name_is_no_path(own: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="'timm:NAME'"):
         list(fit.work({"library": "timm:x?weights=/etc/passwd", "owner": ""}, place(tmp_path), root=None))
+
+
+@pytest.fixture
+def fetched(own: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Instead of a library's network, the one that is kept already."""
+    network = load(own)
+    monkeypatch.setattr(kept_here, "examine", lambda name: network)
+    return own
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_what_somebody_else_fetched_can_be_fetched_again(fetched: Path, tmp_path: Path, fitted: bool) -> None:
+    if fitted:
+        (fetched / "panel.safetensors").touch()
+    order = {"library": "timm:x", "id": None, "owner": hashlib.sha256(b"another token").hexdigest()}
+    *_, last = fit.work(order, place(tmp_path), root=None)
+    assert last.kind == "finished"
+    assert (last.values["checkpoint"] == fetched.name) == fitted
+    assert owned(fetched, OWNER)
+
+
+def test_a_fetch_that_had_kept_its_network_before_a_restart_finishes_at_the_edge_of_the_quota(
+    fetched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, where = {"library": "timm:x", "id": None, "owner": HASH}, place(tmp_path)
+    remove(fetched, OWNER)
+    monkeypatch.setattr(kept_here, "EACH", Quota(1, 2**30))
+    for _ in ("at first", "after a restart"):
+        *_, last = fit.work(order, where, root=None)
+        assert last.values["checkpoint"] == fetched.name
+    (tmp_path / "next").mkdir()
+    with pytest.raises(CheckpointError, match="You keep 1 checkpoints"):
+        list(fit.work(order, RunFolder(tmp_path / "next"), root=None))
