@@ -40,6 +40,12 @@ class Memory(Generic[K, V]):
                 self._kept.popitem(last=False)
         return value
 
+    def drop(self, wanted: Callable[[K], bool]) -> None:
+        """Let go of the entries whose key is wanted."""
+        with self._lock:
+            for key in [key for key in self._kept if wanted(key)]:
+                del self._kept[key]
+
     def find(self, key: K, make: Callable[[], V]) -> V:
         """What is kept, or else what `make` gives. Two threads may both make it; the answers are equal."""
         found = self.get(key)

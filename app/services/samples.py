@@ -33,6 +33,7 @@ __all__ = [
     "lost",
     "prepare",
     "prepared",
+    "when_forgotten",
 ]
 
 LIMIT = 64
@@ -204,9 +205,21 @@ def lost(picture: Picture) -> bool:
 
 
 def forget(picture: Picture) -> None:
-    """Take a visitor's file out of memory."""
+    """Take a visitor's file out of memory, and what was made of it."""
     if isinstance(picture.read, _Decoded):
         picture.read.content.drop()
+        _MADE.drop(lambda key: key[0] == picture.id)
+        for let_go in _KEEPERS:
+            let_go(picture.id)
+
+
+def when_forgotten(let_go: Callable[[str], None]) -> None:
+    """Have this called with the id of each visitor's picture that is forgotten.
+
+    Args:
+        let_go: Of what another memory keeps of it.
+    """
+    _KEEPERS.append(let_go)
 
 
 def prepare(pictures: Sequence[Picture], transform: Preprocessing) -> tuple[list[Picture], list[str]]:
@@ -231,6 +244,7 @@ def prepared(picture: Picture, transform: Preprocessing) -> Prepared | str:
 
 _UPLOADS = Shelf(TOGETHER * 2**20)
 _MADE: Memory[tuple[str, str, Coding, Preprocessing], Prepared | str] = Memory(2048)
+_KEEPERS: list[Callable[[str], None]] = []
 
 
 def _make(picture: Picture, transform: Preprocessing) -> Prepared | str:

@@ -22,6 +22,14 @@ def test_what_is_kept_is_not_made_again() -> None:
     assert len(made) == 1
 
 
+def test_what_is_dropped_is_made_again_and_the_rest_stays() -> None:
+    kept: Memory[tuple[str, int], int] = Memory(4)
+    for key in (("a", 1), ("b", 1), ("a", 2)):
+        kept.put(key, 7)
+    kept.drop(lambda key: key[0] == "a")
+    assert [kept.get(key) for key in (("a", 1), ("b", 1), ("a", 2))] == [None, 7, None]
+
+
 def test_what_nobody_looked_at_for_longest_makes_room_and_its_holder_is_told() -> None:
     shelf, dropped = Shelf(10), []
     first, second = (shelf.put(b"12345", lambda name=name: dropped.append(name)) for name in ("first", "second"))

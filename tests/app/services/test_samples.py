@@ -2,13 +2,14 @@ import base64
 import io
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from app.services import samples
+from app.services import blocks, resources, samples
 from app.services.memory import Shelf
 from oodcore.data import Preprocessing
 from oodcore.data.coded_sets import CIFAR10
@@ -116,6 +117,23 @@ def test_a_forgotten_photo_leaves_the_memory() -> None:
     drawn = samples.groups(SHAPES, "shapes")["shapes"].pictures()[0]
     samples.forget(drawn)
     assert not samples.lost(drawn)
+
+
+def test_nothing_that_was_made_of_a_forgotten_photo_is_kept(served: Path) -> None:
+    shown = resources.exhibit(served / "tiny")
+    files = [Upload("mine.png", png((9, 8, 7))), Upload("other.png", png((7, 8, 9)))]
+    (mine, other), _ = samples.from_files(files, {}, nothing)
+    for picture in (mine, other):
+        samples.prepare([picture], Preprocessing(size=20))
+        blocks.jigsaws(shown, picture, 0, lambda ahead: None)
+
+    def kept(picture: samples.Picture) -> list[int]:
+        """How many of it each memory holds."""
+        return [sum(picture.id in key for key in memory._kept) for memory in (samples._MADE, blocks._SHUFFLED)]
+
+    assert (kept(mine), kept(other)) == ([2, 1], [2, 1])
+    samples.forget(mine)
+    assert (kept(mine), kept(other)) == ([0, 0], [2, 1])
 
 
 def test_the_thumbnail_is_the_centre_square_and_small() -> None:
