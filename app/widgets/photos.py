@@ -19,7 +19,7 @@ __all__ = ["own_photos", "remembered"]
 PHOTOS, FORGOTTEN = "photos", "photos forgotten"
 KINDS = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 UPLOADS = "uploads"
-"""Of the page that is shown: an uploader is empty again after another page was."""
+"""Of the page that is shown, for each of its uploaders."""
 
 
 def own_photos(place: DeltaGenerator, shown: Exhibit, *, label: str, key: str) -> list[Picture]:
@@ -35,16 +35,17 @@ def own_photos(place: DeltaGenerator, shown: Exhibit, *, label: str, key: str) -
         Those of the session that can be read, the newest first.
     """
     times = st.session_state.get(FORGOTTEN, 0)
+    drawn = f"{key}-{times}" if times else key  # another key empties it
+    uploads = _uploads(drawn)
     files = place.file_uploader(
         label,
         type=KINDS,
         accept_multiple_files=True,
         max_upload_size=samples.MEGABYTES,
-        key=f"{key}-{times}" if times else key,  # another key empties it
+        key=drawn,
         help="They stay in this session's memory: never written to disk, never shown to anyone else.",
     )
     _told_of_lost()
-    uploads: dict[str, Upload] = state.here().setdefault(UPLOADS, {})
     before = {upload.sha256 for upload in uploads.values()}
     own, sentences = samples.from_files(files, uploads, _let_go())
     for file_id in uploads.keys() - {file.file_id for file in files}:
@@ -60,7 +61,8 @@ def own_photos(place: DeltaGenerator, shown: Exhibit, *, label: str, key: str) -
             type="tertiary",
             key=f"forget-{key}",
             on_click=_forget,
-            help="They leave the memory of this server at once, for all pages.",
+            help="The files leave this server's memory at once, for all pages. What was drawn from them is shown no "
+            "more, and leaves it as other drawings come.",
         )
     readable, _ = samples.prepare(mine, shown.model.transform)
     return readable
@@ -70,6 +72,17 @@ def remembered() -> list[Picture]:
     """Those of this session, the newest first."""
     photos: list[Picture] = st.session_state.get(PHOTOS, [])
     return photos
+
+
+def _uploads(key: str) -> dict[str, Upload]:
+    """What the uploader with this key held when it was last drawn; ask before it is drawn again.
+
+    Streamlit empties an uploader that a run did not draw. What is missing from it then was not taken out by anyone.
+    """
+    of_page: dict[str, dict[str, Upload]] = state.here().setdefault(UPLOADS, {})
+    if key not in st.session_state:
+        of_page[key] = {}
+    return of_page.setdefault(key, {})
 
 
 def _remember(pictures: Sequence[Picture], removed: set[str]) -> None:

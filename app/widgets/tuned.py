@@ -183,7 +183,7 @@ def _flipped(job: Job, start: Exhibit) -> None:
             st.container(),
             start,
             label=f"Up to {samples.LIMIT}, {samples.MEGABYTES} MB each",
-            key=f"flip-photos-{job.id}",
+            key="flip-photos",
         )
     pictures, _ = samples.prepare(
         [*mine, *(one for group in groups.values() for one in group.pictures())], start.model.transform
