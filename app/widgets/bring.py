@@ -202,7 +202,12 @@ def _recognised(brought: Brought, found: Network) -> None:
             model = cabinet.looked_at(brought, partial(busy, st.empty()), classes, prepared)
             folder = keep(model, owner_hash=hash_of(jobs.owner()), title=title, source=brought.name)
             st.session_state[OPEN] = folder.name
-            st.session_state["said"] = f"Kept as `{folder.name}`. Next: fit its scorers."
+            fitted = cabinet.one(folder.name, folder).fitted
+            st.session_state["said"] = (
+                f"It is here already, fitted, as `{folder.name}`."
+                if fitted
+                else f"Kept as `{folder.name}`. Next: fit its scorers."
+            )
             st.rerun()
 
 
