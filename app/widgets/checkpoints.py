@@ -15,7 +15,7 @@ from app.widgets.figure import figure
 from app.widgets.page import plain, set_title
 from app.widgets.sets import auxiliary_title
 from oodcore.checkpoint.compare import Figure, Pair, changes, differences, figures, pairs
-from oodcore.checkpoint.own import owned
+from oodcore.checkpoint.own import is_own, owned
 
 __all__ = ["blocks_table", "card_in_words", "compared", "facts", "family_heading", "mine", "numbers_table", "tile"]
 
@@ -38,7 +38,8 @@ NAMES = {
 def family_heading(family: Family) -> None:
     """What they have in common."""
     if family.base is None:
-        st.subheader("Brought and trained by visitors", anchor=False)
+        visitors = all(is_own(one.folder) for one in family.members)
+        st.subheader("Brought and trained by visitors" if visitors else "Others on this server", anchor=False)
         return
     card = family.base.card
     data = card.recipe.get("data")
@@ -172,13 +173,14 @@ def compared(left: Listed, right: Listed, scorer: str) -> None:
         _figure(left, right, scorer, [one for one in found if one.name == "auroc"])
         _pairs(found, names)
     st.subheader("Settings that differ", anchor=False)
-    changed = {key: pair for key, pair in differences(left.card, right.card).items() if key in settings.TITLES}
+    changed = {key: pair for key, pair in differences(left.card, right.card).items() if settings.told(key)}
+    loss = left.loss if left.loss == right.loss else None
     if not changed:
-        st.caption("None: they differ in their weights alone.")
+        st.caption("None of the settings listed here differs.")
         return
     st.dataframe(
         {
-            "Setting": [settings.TITLES[key] for key in changed],
+            "Setting": [settings.title(key, loss) for key in changed],
             names[0]: [settings.value(key, pair[0]) for key, pair in changed.items()],
             names[1]: [settings.value(key, pair[1]) for key, pair in changed.items()],
         },

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state
 from app.services import changed, tuning
 from app.services.resources import Exhibit
+from app.widgets import settings
 from app.widgets.page import plain, set_title
 from app.widgets.sets import auxiliary_title
 from oodcore.config import Experiment, Margins, described, read_experiment
@@ -40,41 +41,6 @@ SENTENCES = {
     "margin_out": "Energies of outliers are pushed above it ($m_{out}$), so it is the upper one. Published: −5.",
     "lr": "How far each update goes at the start. Too high, and the loss becomes NaN.",
 }
-TITLES = {
-    "steps": "Steps",
-    "lr": "Learning rate",
-    "lr_end": "Learning rate at the end",
-    "batch": "Known images per update",
-    "outlier_batch": "Outliers per update",
-    "momentum": "Momentum",
-    "weight_decay": "Weight decay",
-    "flip": "Mirror at random",
-    "batch_norm": "Batch normalisation",
-    "trainable": "What is trained",
-    "seed": "Seed",
-    "weight": "Weight of the outlier term",
-    "margin_in": "Inner margin",
-    "margin_out": "Outer margin",
-    "alpha": "Alpha, rise of the margin",
-    "gamma": "Gamma, power of the prior",
-    "gamma_weight": "Gamma in the weight",
-    "detach_margin": "No gradient through the margin",
-    "detach_weight": "No gradient through the weight",
-    "zero_stays_zero": "Empty classes weigh nothing",
-    "weight_cluster": "Weight of the pull to centres",
-    "weight_push": "Weight of the push from centres",
-    "reading": "Reading of the published loss",
-    "distance": "Distance to the centres",
-    "temperature": "Temperature",
-    "pull": "Strength of the pull",
-    "margin_push": "Margin of the push",
-    "width": "Embedding dimensions",
-    "warm_up": "Warm-up steps",
-    "inside": "Inner margin, percentile",
-    "outside": "Outer margin, percentile",
-}
-FOCAL = "Focus on far images"
-"""What gamma is called beside class centres, where it has nothing to do with a prior."""
 FORMULA = re.compile(r"\$[^$]+\$[:;,]?\s*")
 NOTHING = "automatic"
 
@@ -235,7 +201,7 @@ class Rows:
             return
         now = self.values[table].get(name, self.defaults[table][name])
         sentence = SENTENCES.get(name) or _readable(self.sentences[table].get(name, ""))
-        title = FOCAL if name == "gamma" and "weight_cluster" in self.hints[table] else TITLES.get(name, name)
+        title = settings.title(f"{table}.{name}", self.values["loss"]["name"])
         left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
         with left:
             key = f"{self.key} {table} {name}"
@@ -261,7 +227,7 @@ class Rows:
                 left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
                 with left:
                     rule[name] = st.number_input(
-                        TITLES[name],
+                        settings.title(f"margins.{name}"),
                         0.0,
                         100.0,
                         float(rule[name]),

@@ -5,10 +5,11 @@ from typing import Any
 from app.widgets.jobs import duration
 from app.widgets.sets import auxiliary_title
 
-__all__ = ["LOSSES", "TITLES", "value"]
+__all__ = ["LOSSES", "TITLES", "title", "told", "value"]
 
 LOSSES = {
     "cross_entropy": "cross-entropy alone",
+    "logit_adjusted": "logit-adjusted cross-entropy",
     "energy": "energy margins against outliers",
     "balanced_energy": "balanced energy margins against outliers",
     "outlier_exposure": "outlier exposure",
@@ -17,6 +18,7 @@ LOSSES = {
 TITLES = {
     "architecture": "Network",
     "classes": "Classes",
+    "options.dropout": "Dropout",
     "preprocessing.size": "Side of the input, pixels",
     "preprocessing.resize": "Resized to, pixels",
     "preprocessing.interpolation": "Resized by",
@@ -31,18 +33,25 @@ TITLES = {
     "data.outlier_limit": "Auxiliary outliers at most",
     "loss.name": "Loss",
     "loss.weight": "Weight of the outlier term",
-    "loss.margin_in": "Inner energy margin",
-    "loss.margin_out": "Outer energy margin",
-    "loss.alpha": "Alpha: rise of the margin with crowding",
-    "loss.gamma": "Gamma: power of the prior",
-    "loss.detach_margin": "Margin without gradient",
-    "loss.detach_weight": "Weight without gradient",
+    "loss.margin_in": "Inner margin",
+    "loss.margin_out": "Outer margin",
+    "loss.tau": "Tau: strength of the adjustment to rare classes",
+    "loss.alpha": "Alpha, rise of the margin",
+    "loss.gamma": "Gamma",
     "loss.gamma_weight": "Gamma in the weight",
-    "loss.weight_cluster": "Weight of the pull to class centres",
-    "loss.weight_push": "Weight of the push away from centres",
+    "loss.detach_margin": "No gradient through the margin",
+    "loss.detach_weight": "No gradient through the weight",
+    "loss.zero_stays_zero": "Empty classes weigh nothing",
+    "loss.weight_cluster": "Weight of the pull to centres",
+    "loss.weight_push": "Weight of the push from centres",
+    "loss.reading": "Reading of the published loss",
     "loss.distance": "Distance to the centres",
+    "loss.temperature": "Temperature",
+    "loss.pull": "Strength of the pull",
+    "loss.margin_push": "Margin of the push",
     "loss.width": "Embedding dimensions",
     "loss.warm_up": "Warm-up steps",
+    "loss.seed": "Seed of the embedding",
     "train.epochs": "Epochs",
     "train.steps": "Steps",
     "train.lr": "Learning rate",
@@ -52,19 +61,40 @@ TITLES = {
     "train.momentum": "Momentum",
     "train.weight_decay": "Weight decay",
     "train.pad": "Border of the random crop, pixels",
-    "train.flip": "Mirrored at random",
+    "train.flip": "Mirror at random",
     "train.batch_norm": "Batch normalisation",
-    "train.trainable": "Trained part",
+    "train.trainable": "What is trained",
     "train.precision": "Precision",
     "train.ema": "Averaging of the weights",
-    "margins.inside": "Inner margin from percentile",
-    "margins.outside": "Outer margin from percentile",
+    "margins.inside": "Inner margin, percentile",
+    "margins.outside": "Outer margin, percentile",
     "margins.alpha_gap": "Gap between the margins that alpha was published for",
     "budget.steps": "Steps in all",
     "budget.seconds": "Time it took",
     "budget.device": "Trained on",
 }
 """Settings in words. Others only follow from these, or say how a run was carried out, and are left out."""
+OPTION = "options."
+GAMMAS = {"balanced_energy": "Gamma, power of the prior", "semantic_energy": "Focus on far images"}
+"""The same letter, but beside class centres it has nothing to do with a prior."""
+
+
+def title(key: str, loss: str | None = None) -> str:
+    """What a setting is called; one without words of its own takes those of its last part, or the key itself.
+
+    Args:
+        key: Its place, as "loss.gamma".
+        loss: The loss, where all that are shown have the same.
+    """
+    if key == "loss.gamma" and loss in GAMMAS:
+        return GAMMAS[loss]
+    last = key.rpartition(".")[2]
+    return TITLES.get(key) or TITLES.get(last) or (last.replace("_", " ") if key.startswith(OPTION) else key)
+
+
+def told(key: str) -> bool:
+    """Whether a comparison tells of it."""
+    return key in TITLES or key.startswith(OPTION)
 
 
 def value(key: str, given: Any) -> str:

@@ -56,6 +56,7 @@ def settings(card: Card) -> dict[str, Any]:
     """Everything that was chosen, by its place: `"train.lr"`, `"preprocessing.coding"`."""
     about = {
         "architecture": card.architecture,
+        "options": card.options,
         "classes": ", ".join(card.classes),
         "preprocessing": card.preprocessing.to_json(),
         "parent": card.parent,

@@ -1,5 +1,7 @@
 """Two cards side by side."""
 
+from dataclasses import replace
+
 import pytest
 
 from oodcore.checkpoint import Card, folder_of, read_card
@@ -24,6 +26,8 @@ def test_only_what_differs_is_told_and_titles_are_no_setting() -> None:
     assert differences(card(0.1, 0.7), card(0.2, 0.7, extra=1)) == {"train.lr": (0.1, 0.2), "extra": (None, 1)}
     assert differences(card(0.1, 0.7), card(0.1, 0.9)) == {}
     assert settings(card(0.1, 0.7))["preprocessing.coding"] == "lossless"
+    dropped = replace(card(0.1, 0.7), options={"dropout": 0.3})
+    assert differences(card(0.1, 0.7), dropped) == {"options.dropout": (None, 0.3)}
 
 
 def test_numbers_are_those_of_one_scorer_with_their_intervals() -> None:

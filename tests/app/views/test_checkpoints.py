@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app.services import cabinet, jobs
+from app.widgets import bring
 from oodcore.checkpoint import own
 from oodcore.checkpoint.own import own_folder
 from oodcore.jobs.queue import Limits, Queue
@@ -99,6 +100,23 @@ def test_the_gallery_lists_every_checkpoint_and_whose_it_is(page: AppTest) -> No
     assert base[1] == ""
     assert float(tuned[1]) == pytest.approx(tuned[0] - base[0], abs=0.11)
     assert {metric.label for metric in page.metric} == {"Accuracy ↑", "Mean AUROC ↑"}
+
+
+def test_the_servers_own_are_not_said_to_be_a_visitors(page: AppTest, served: Path) -> None:
+    shutil.copytree(served / "tiny", Path("checkpoints") / "lab")
+    page.run()
+    assert not page.exception
+    assert [part.value for part in page.subheader][-1] == "Others on this server"
+
+
+def test_two_that_differ_in_nothing_that_is_listed(page: AppTest, served: Path) -> None:
+    shutil.copytree(served / "tiny", Path("checkpoints") / "lab")
+    page.query_params["view"] = "two"
+    page.query_params["checkpoint"] = "tiny"
+    page.query_params["with"] = "lab"
+    page.run()
+    assert not page.exception
+    assert "None of the settings listed here differs." in words(page)
 
 
 def test_one_is_looked_into_in_plain_words(page: AppTest) -> None:
@@ -202,6 +220,15 @@ def test_somebody_else_cannot_delete_it(page: AppTest, served: Path) -> None:
     finally:
         shutil.rmtree(made)
         shutil.rmtree(served / ".owners")
+
+
+def test_what_somebody_else_has_fitted_already_needs_no_fit(
+    page: AppTest, served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bring, "keep", lambda *_, **__: served / "tiny")
+    given(page, "net.pt", weights())
+    click(page, "Keep it on this server")
+    assert "It is here already, fitted, as `tiny`." in sentences(page)
 
 
 def test_a_wrong_number_of_class_names_is_told_and_nothing_is_kept(page: AppTest, served: Path) -> None:
