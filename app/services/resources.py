@@ -115,6 +115,11 @@ class Exhibit:
         """The out-of-distribution sets among the reference; those that networks train against come last."""
         return sorted((name for name in self.reference if name != self.known), key=is_auxiliary)
 
+    @property
+    def hardest(self) -> str | None:
+        """The first set of near outliers, else the first of any: what a comparison of networks opens with."""
+        return next((name for name in self.outliers if _role(name) == "near"), next(iter(self.outliers), None))
+
     @cached_property
     def reference_scores(self) -> dict[str, dict[str, Float64[Tensor, " n"]]]:
         """Set → scorer → scores; gradient scorers, which need the images themselves, are absent."""
@@ -134,10 +139,14 @@ class Exhibit:
 
 def is_auxiliary(name: str) -> bool:
     """Whether the catalogue knows an image set as outliers for training."""
+    return _role(name) == "auxiliary"
+
+
+def _role(name: str) -> str | None:
     try:
-        return entry(name).role == "auxiliary"
+        return entry(name).role
     except UnknownNameError:
-        return False
+        return None
 
 
 def folders() -> dict[str, Path]:
@@ -268,4 +277,4 @@ def warm() -> None:
             pictures = [picture for group in groups if group.first for picture in group.pictures()]
             good, _ = samples.prepare(pictures, shown.model.transform)
             answers(shown, good, waiting=lambda ahead: None)
-            settings(shown, shown.key, shown.first, next(iter(shown.outliers), None))
+            settings(shown, shown.key, shown.first, shown.hardest)

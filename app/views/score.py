@@ -86,7 +86,7 @@ def chosen_score(place: DeltaGenerator, beside: DeltaGenerator, shown: Exhibit) 
         help_="All of them come from the same forward pass. Higher always means more out-of-distribution.",
     )
     words = "Reference images that the network must not recognise; the dashed histogram."
-    return scorer, picked_outliers(beside, shown, words)
+    return scorer, picked_outliers(beside, shown, words, usual=shown.hardest)
 
 
 def with_scorer(exhibits: dict[str, Exhibit], scorer: str) -> dict[str, Exhibit]:

@@ -142,7 +142,12 @@ def _words(sides: Sequence[Side], scorer: str, against: str | None, dials: Seque
     outliers = main.against(scorer, against)
     apart = "" if several or dials[0].apart is None else f". AUROC ↑ {theme.percent(dials[0].apart)}"
     flips = " Bright: the decision depends on the checkpoint." if several else ""
-    own = " Scores of different checkpoints do not compare; their shares do." if several else ""
+    own = (
+        " Scores of different checkpoints do not compare; their shares do. Training against outliers helps with what "
+        "resembles them, and may cost elsewhere: choose other outliers above."
+        if several
+        else ""
+    )
     return Words(
         dial=f"Drag this dial or {'any' if several else 'the'} line below. Flagged is whatever lies right of the line.",
         same="p is the share of known images that look at least this unusual. Flagging {p} keeps {share} of them: the "

@@ -82,10 +82,10 @@ def picked(
     return name
 
 
-def picked_outliers(place: DeltaGenerator, shown: Exhibit, help_: str) -> str | None:
-    """A reference set of outliers; None where the checkpoint brings none."""
+def picked_outliers(place: DeltaGenerator, shown: Exhibit, help_: str, usual: str | None = None) -> str | None:
+    """A reference set of outliers, the first where nothing is usual; None where the checkpoint brings none."""
     names = shown.outliers
     if not names:
         return None
     label = "Outliers to compare with"
-    return picked(place, label, names, key=state.AGAINST, usual=names[0], titles=set_title, help_=help_)
+    return picked(place, label, names, key=state.AGAINST, usual=usual or names[0], titles=set_title, help_=help_)

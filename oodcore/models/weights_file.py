@@ -133,12 +133,16 @@ def _refuse_bombs(source: Path | Upload) -> None:
         )
 
 
+LAST_OPCODE = 0x98  # a byte beyond is no pickle's: a picture's, or another file's
+
+
 def _why_not(name: str, error: Exception) -> str:
     """PyTorch raises anything from KeyError to RuntimeError over a broken file; only the text tells what is wrong."""
     said = str(error)
     if "TorchScript" in said:
         return f"'{name}' is a TorchScript program. Save `model.state_dict()` of the PyTorch model instead."
-    if isinstance(error, pickle.UnpicklingError):
+    strange = re.search(r"Unsupported operand (\d+)", said)
+    if isinstance(error, pickle.UnpicklingError) and not (strange and int(strange[1]) > LAST_OPCODE):
         wanted = re.search(r"GLOBAL ([\w.]+)", said)
         return (
             f"'{name}' wants to run code ({wanted[1] if wanted else 'more than tensors'}) and was not opened. "

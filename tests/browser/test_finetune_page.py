@@ -87,7 +87,7 @@ def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: 
     other = browser.new_context(base_url=app_url).new_page()
     other.goto(page.url)
     expect(other.get_by_text("Started by somebody else")).to_be_visible(timeout=60_000)
-    expect(other.get_by_role("button", name="Cancel")).to_be_disabled()
+    expect(other.get_by_role("button", name="Cancel")).to_be_disabled(timeout=PATIENCE)
     other.context.close()
 
     here.shot("finetune-live-dark-1280")

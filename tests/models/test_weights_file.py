@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
@@ -120,3 +121,9 @@ def test_a_file_without_tensors_a_loop_and_sparse_tensors_are_told(tmp_path: Pat
         read_weights(saved(tmp_path / "loop.pt", loop))
     with pytest.raises(CheckpointError, match="sparse"):
         read_weights(saved(tmp_path / "sparse.pt", {"fc.weight": torch.eye(3).to_sparse()}))
+
+
+def test_a_picture_is_not_said_to_want_code(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(tmp_path / "photo.pt", "JPEG")
+    with pytest.raises(CheckpointError, match="damaged or not a PyTorch checkpoint"):
+        read_weights(tmp_path / "photo.pt")

@@ -198,8 +198,7 @@ def test_outliers_of_the_training_are_offered_last(page: AppTest) -> None:
     page.query_params["checkpoint"] = "shapes-resnet20w4"
     page.run()
     offered = page.selectbox(key=state.AGAINST)
-    assert offered.value in ("shapes-near", "shapes-far")
-    assert offered.index == 0
+    assert offered.value == "shapes-near"  # the hardest to tell from what is known
     assert "50" in offered.options[-1]
 
 
