@@ -331,7 +331,7 @@ def _differences(stories: dict[str, Story], chosen: Sequence[Job]) -> None:
         return
     table = [
         {
-            "Setting": settings.TITLES.get(key, key),
+            "Setting": settings.title(key),
             **{title[0]: settings.value(key, given) for title, given in values.items()},
         }
         for key, values in found.items()

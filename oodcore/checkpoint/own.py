@@ -206,6 +206,8 @@ def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
     name = _plain(title)
     if not name:
         raise CheckpointError("Give it a name with letters or digits.")
+    if name.startswith("own-"):  # so `keep` names what was uploaded, and finds it again
+        raise CheckpointError("Names that begin with 'own-' are given to uploads. Choose another name.")
     if name in known() or (own_folder() / name).exists():
         raise CheckpointError(f"There is a checkpoint '{name}' here already. Choose another name.")
     if not made.is_dir():

@@ -275,6 +275,15 @@ def test_one_person_may_keep_so_many_and_is_told_which_to_delete(monkeypatch: py
     assert adopt(second, "a copy", owner_hash=hashed(MINE)).is_dir()
 
 
+def test_nobody_takes_the_name_of_an_upload() -> None:
+    made = keep(examine(pickled(weights())), owner_hash=hashed(MINE))
+    remove(made, MINE)
+    other = keep(examine(pickled(weights(4))), owner_hash=hashed(THEIRS))
+    with pytest.raises(CheckpointError, match="begin with 'own-'"):
+        adopt(other, made.name, owner_hash=hashed(THEIRS))
+    assert keep(examine(pickled(weights())), owner_hash=hashed(MINE)) == made
+
+
 def test_bytes_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = keep(examine(pickled(weights(2))), owner_hash=hashed(MINE))
     size = sum(file.stat().st_size for file in folder.iterdir())
