@@ -317,7 +317,7 @@ def test_the_link_follows_what_is_chosen_on_other_pages(served: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "shown"),
-    [("scorer", "no-such", "Energy"), ("against", "![x](https://example.org/x.png)", "Drawn")],
+    [("scorer", "no-such", "Energy"), ("against", "![x](https://example.org/x.png)", "Other drawn figures")],
 )
 def test_what_a_link_asks_for_in_vain_is_told(served: Path, key: str, value: str, shown: str) -> None:
     page = opened(**{key: value}).run()

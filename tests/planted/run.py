@@ -70,7 +70,7 @@ def start(tests: list[str], bug: Bug | None) -> int:
 
 
 def run(tests: list[str], bug: Bug | None, copy: Path) -> int:
-    """pytest's exit code; what it prints is shown where the tests did not run."""
+    """pytest's exit code; what it prints is shown where the tests did not run, or fail without a bug."""
     for part in COPIED:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "shots"))
     for part in LINKED:
@@ -87,8 +87,8 @@ def run(tests: list[str], bug: Bug | None, copy: Path) -> int:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
-    if code not in (0, 1):
-        os.write(shown, f"{bug or 'control'}: the tests did not run.\n{(copy / 'log').read_text()[-3000:]}".encode())
+    if code not in (0, 1) or (bug is None and code):
+        os.write(shown, f"{bug or 'control'}: exit code {code}.\n{(copy / 'log').read_text()[-3000:]}".encode())
     return code
 
 
