@@ -12,8 +12,7 @@ STATIC = Path(__file__).with_name("static")
 st.set_page_config(page_title="OOD Explorer", page_icon=str(STATIC / "icon.png"), layout="wide")
 st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
 st.html(STATIC / "look.css")
-with st.container(key="known-again"):
-    known_again()
+# Before anything that answers: a browser that has not heard of the pages yet would ask for the first one.
 page = st.navigation(
     [
         st.Page("views/score.py", title="Score", icon=":material/query_stats:", url_path="score", default=True),
@@ -27,5 +26,7 @@ page = st.navigation(
     ],
     position="top",
 )
+with st.container(key="known-again"):
+    known_again()
 state.arrive(page.url_path)
 page.run()

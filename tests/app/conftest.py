@@ -1,5 +1,6 @@
 """A throw-away checkpoint: a real network, panel and reference, made in a few seconds."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ from oodcore.data.procedural import procedural
 from oodcore.models import Network, build
 from oodcore.models.collect import collect
 from oodcore.panel import Panel
+
+
+@pytest.fixture(autouse=True)
+def _own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`AppTest` leaves its script as the main module, which processes that are started later would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
 
 NAMES = ("energy", "msp", "knn", "mahalanobis")
 
