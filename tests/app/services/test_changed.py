@@ -53,6 +53,7 @@ def test_defaults_that_were_only_filled_in_are_no_change() -> None:
         "train.lr:true", "train.lr:Infinity", "train.lr:1e999", "train.lr:", "train.lr", "train.flip:1",
         "train.steps:-1", "train.steps:1.5", "train.batch_norm:\"magic\"", "data.outliers:\"x\"", "train.magic:1",
         "loss.weight:null", "margins.inside:500", "margins.outside:-1", "margins.inside:100.5", "x" * 3000, "[" * 900,
+        f"train.lr:1{'0' * 400}", "train.lr:NaN",
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_and_changes_nothing(part: str) -> None:
