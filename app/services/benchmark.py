@@ -21,10 +21,13 @@ from oodcore.metrics.levels import Positive
 from oodcore.metrics.ranking import Interpolation, Rule
 from oodcore.metrics.summary import ood_metrics
 from oodcore.report.board import Board, Result
+from oodcore.report.matrix import Place
 from oodcore.report.row import Convention
 
-__all__ = ["Behind", "Curves", "Seed", "Shelf", "behind", "cards", "curves", "evaluations", "seeds", "shelf"]
-__all__ += ["with_scorers"]
+__all__ = [
+    "Behind", "Curves", "Seed", "Shelf", "behind", "cards", "curves", "drawable", "evaluations", "seeds", "shelf",
+    "with_scorers",
+]  # fmt: skip
 
 EVALUATE = "evaluate"
 
@@ -163,6 +166,13 @@ def behind(board: Board, seed: Seed, scorer: str) -> Behind | None:
             whole = (len(found[0]), len(found[1])) == (board.n_id, result.n_ood)
             return Behind(*found, f"Every image that '{job.title}' scored on this server", whole, asked)
     return None if seed.checkpoint is None else _of_reference(seed.checkpoint, board, result, scorer)
+
+
+def drawable(board: Board, place: Place) -> bool:
+    """Whether scores behind a cell are here; of a mean, those on its first set."""
+    scorer = board.scorer(place.network, place.scorer)
+    results = board.results_of(place.network, place.scorer, board.members(place.test)[0])
+    return scorer is not None and any(behind(board, seed, scorer) for seed in seeds(board, results))
 
 
 def curves(found: Behind, how: Convention, positive: Positive) -> Curves:

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state, theme
 from app.components import matrix as heat
-from app.services.benchmark import Shelf
+from app.services.benchmark import Shelf, drawable
 from app.widgets.page import plain, score_title, set_title
 from oodcore.report import columns
 from oodcore.report.board import MEAN, OWN, Axis, Board, falls
@@ -131,7 +131,10 @@ def _fixed(place: DeltaGenerator, board: Board, axis: Axis) -> str:
 
 
 def chosen_place(table: Matrix) -> Place:
-    """The cell of the link, or its like under what is fixed now, where this table holds it; else the best one."""
+    """The cell of the link, or its like under what is fixed now, where this table holds it.
+
+    Else the best one whose curves can be drawn here; else the best one.
+    """
     places = {table.place(*cell) for cell in table.values}
     if parts := state.cell():
         wanted = Place(*parts)
@@ -139,7 +142,8 @@ def chosen_place(table: Matrix) -> Place:
             if place in places:
                 return place
     cells = [cell for cell in table.values if MEAN in table.place(*cell)] or list(table.values)
-    return table.place(*table.first(cells))
+    ranked = [table.place(*cell) for cell in table.ranked(cells)]
+    return next((place for place in ranked if drawable(table.board, place)), ranked[0])
 
 
 def shown_table(table: Matrix, chosen: Place) -> None:

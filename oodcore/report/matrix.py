@@ -1,6 +1,6 @@
 """A board as a table: two of network, scorer and test set span it, the third is fixed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -108,10 +108,9 @@ class Matrix:
         sign = 1 if falls(self.metric) else -1
         return self.minus is None and any(sign * (value.mean - self.span[0]) > 0 for value in self.values.values())
 
-    def first(self, cells: Sequence[tuple[str, str]]) -> tuple[str, str]:
-        """The best of some cells."""
-        sign = 1 if falls(self.metric) else -1
-        return min(cells, key=lambda cell: sign * self.values[cell].mean)
+    def ranked(self, cells: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Some cells, best first."""
+        return sorted(cells, key=lambda cell: self.values[cell].mean, reverse=not falls(self.metric))
 
     def shade(self, row: str, column: str) -> float:
         """How good, from 0 to 1; of a difference from -1 (worse) to 1 (better), 0 where the spread explains it."""

@@ -29,9 +29,9 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
     yield Event("progress", 0, {"steps": STEPS, "message": "Reading the weights."})
     owner, result = str(order.get("owner", "")), place.path / "result"
     folder = _fetched(order, owner, place) if "library" in order else _named(str(order["checkpoint"]), root)
-    if order.get("id") and not result.is_dir() and not fittable(folder, owner):
-        raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can fit it.")
     if order.get("id") and not result.is_dir():
+        if not fittable(folder, owner):
+            raise CheckpointError(f"'{folder.name}' was brought by somebody else, who alone can fit it.")
         yield Event("progress", 1, {"steps": STEPS, "message": f"Fitting on {order['id']}."})
         _fit(folder, order, place, root)
     if result.is_dir():

@@ -11,9 +11,11 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import app
-from app.services import jobs
+from app.services import jobs, resources
 from app.services.benchmark import Behind, Seed
 from app.widgets import cell
+from oodcore.checkpoint import read_card
+from oodcore.checkpoint.layout import MODEL
 from oodcore.jobs import boards
 from oodcore.jobs.folder import Status
 from oodcore.jobs.kinds.evaluate import work
@@ -174,6 +176,20 @@ def test_a_link_opens_a_cell_and_one_without_scores_says_so(page: AppTest) -> No
                for heading in page.subheader)  # fmt: skip
     assert table(page)["selected"] == "tuned|energy|shapes-far"
     assert "not on this server: no evaluation of these weights" in sentences(page)
+
+
+def test_the_page_opens_on_the_best_cell_whose_curves_are_here(page: AppTest, stored: Path) -> None:
+    weights = read_card(resources.folders()["shapes-resnet20w4"]).sha256[MODEL]
+    rows = [
+        row("shipped", 3, "energy", test, 0.75, checkpoint=weights, setting="pets")
+        for test in ("shapes-near", "shapes-far")
+    ]
+    Store(stored).write("shipped-3", rows)
+    page.run()
+    assert not page.exception
+    assert table(page)["answers"][0]["name"] == "tuned with energy"
+    assert table(page)["selected"] == "shipped|energy|mean"
+    assert "not on this server" not in sentences(page)
 
 
 @pytest.mark.parametrize("nonsense", ["a|b", "tuned|energy|c", "|" * 50])
