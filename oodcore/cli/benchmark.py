@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from oodcore.jobs.grid import Cell, Grid
+    from oodcore.jobs.store import Store
     from oodcore.jobs.sweep import Outcome
 
 EXAMPLES = examples(
@@ -51,30 +52,32 @@ def benchmark(
 ) -> None:
     """Train, measure and keep every cell of a grid: first everything with the first seed, then with the next.
 
-    What is done is not done again, what was stopped or killed goes on, what fails is told and stops nothing. Each
-    cell's run, its checkpoint included, stays in its folder; its rows are one Parquet file among the results.
+    What is done, here or according to the results, is not done again, what was stopped or killed goes on, what fails
+    is told and stops nothing. Each cell's run, its checkpoint included, stays in its folder; its rows are one Parquet
+    file among the results.
     """
     from oodcore.jobs.grid import read_grid
+    from oodcore.jobs.store import Store
 
     whole, root = read_grid(grid), data_root(data)
-    place = results or grid.parent / "results" / grid.stem
+    store = Store(results or grid.parent / "results" / grid.stem)
     if tables or markdown is not None:
-        _tables(whole, place, markdown)
+        _tables(whole, store, markdown)
         return
     cells = whole.cells(runs or RUNS, names(only))
     if not cells:
         raise DataError(f"No cell is called {' or '.join(names(only))}. --dry-run lists them.")
     if dry_run:
-        show(_listed(cells, root))
+        show(_listed(cells, store, root))
         return
     if jobs == 1:
         prepare("cpu", threads)
-    _run(cells, place, root, jobs, until, threads, cache)
+    _run(cells, store, root, jobs, until, threads, cache)
 
 
 def _run(
     cells: "list[Cell]",
-    place: Path,
+    store: "Store",
     root: Path | None,
     jobs: int,
     until: float | None,
@@ -82,17 +85,16 @@ def _run(
     cache: bool,
 ) -> None:
     from oodcore.cli.trial import work
-    from oodcore.jobs.store import Store
     from oodcore.jobs.sweep import Sweep
 
     done, failed = 0, 0
     with progress() as tell:
-        sweep = Sweep(cells, Store(place), root, jobs, until, work(256, cache, tell), tell, threads)
+        sweep = Sweep(cells, store, root, jobs, until, work(256, cache, tell), tell, threads)
         for outcome in sweep:
             done += outcome.state in ("done", "known")
             failed += outcome.state == "failed"
             _told(outcome, done, len(cells))
-    show(f"{done} of {len(cells)} cells are in '{place}'.")
+    show(f"{done} of {len(cells)} cells are in '{store.folder}'.")
     if failed:
         say(f"{failed} failed. Mend what they say and start the same command again: the rest is not done twice.")
         raise typer.Exit(FAILED)
@@ -107,7 +109,7 @@ def _told(outcome: "Outcome", done: int, cells: int) -> None:
         remark(f"{outcome.cell.name}: not begun. {outcome.message}")
 
 
-def _listed(cells: "list[Cell]", root: Path | None) -> "Table":
+def _listed(cells: "list[Cell]", store: "Store", root: Path | None) -> "Table":
     from rich.table import Table
 
     from oodcore.jobs.cell import state_of
@@ -116,7 +118,7 @@ def _listed(cells: "list[Cell]", root: Path | None) -> "Table":
     table, estimate = Table("cell", "state", "time", "", box=None, pad_edge=False), Estimate(cells, root)
     total: float | None = 0.0
     for cell in cells:
-        state, sentence = state_of(cell)
+        state, sentence = state_of(cell, store)
         seconds = 0.0 if state == "done" else estimate.seconds(cell)
         total = None if total is None or seconds is None else total + seconds
         table.add_row(cell.name, state, "" if state == "done" else _time(seconds), sentence)
@@ -128,14 +130,15 @@ def _time(seconds: float | None) -> str:
     return "unknown" if seconds is None else duration(seconds)
 
 
-def _tables(whole: "Grid", place: Path, markdown: Path | None) -> None:
+def _tables(whole: "Grid", store: "Store", markdown: Path | None) -> None:
     from oodcore.atomic import replacing
-    from oodcore.jobs.store import Store
     from oodcore.jobs.tables import tables_of
 
-    rows = Store(place).read()
+    rows = store.read()
     if not rows:
-        raise DataError(f"There are no results in '{place}' yet. Run the grid first, or name them with --results.")
+        raise DataError(
+            f"There are no results in '{store.folder}' yet. Run the grid first, or name them with --results."
+        )
     text = tables_of(rows, whole)
     if markdown is None:
         show(text)

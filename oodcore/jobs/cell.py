@@ -16,6 +16,7 @@ from oodcore.jobs.complete import complete
 from oodcore.jobs.folder import BusyError, RunFolder
 from oodcore.jobs.grid import BASELINE, Cell, substance
 from oodcore.jobs.run import run
+from oodcore.jobs.store import Store
 from oodcore.models.fingerprint import code_version
 
 __all__ = ["Rows", "State", "carry_out", "known_rows", "state_of"]
@@ -60,20 +61,31 @@ def carry_out(cell: Cell, *, root: Path | None = None, work: Work | None = None,
     return rows
 
 
-def known_rows(cell: Cell) -> Rows | None:
-    """Of a cell that is done; None where something is left to do, or was done in another way."""
+def known_rows(cell: Cell, store: Store | None = None) -> Rows | None:
+    """Of a cell that is done; None where something is left to do, or was done in another way.
+
+    Args:
+        cell: Whose run's folder is looked into.
+        store: Where rows may be that another machine made; by default nowhere.
+    """
     try:
         found = json.loads((cell.folder / RESULTS).read_text("utf-8"))
         rows: Rows = found["rows"]
-        return rows if found["key"] == cell.key() else None
+        if found["key"] == cell.key():
+            return rows
     except (OSError, ValueError, KeyError, TypeError, DataError):
+        pass
+    rows = [] if store is None else store.read(cell.name)
+    try:
+        return rows if rows and all(row["key"] == cell.key() for row in rows) else None
+    except DataError:
         return None
 
 
-def state_of(cell: Cell) -> tuple[State, str]:
+def state_of(cell: Cell, store: Store | None = None) -> tuple[State, str]:
     """How a cell stands, with a sentence where there is something to say."""
     place = RunFolder(cell.folder)
-    if known_rows(cell) is not None:
+    if known_rows(cell, store) is not None:
         return "done", ""
     if place.live:
         return "live", "A process works on it."

@@ -9,9 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
+from oodcore.checkpoint import known, read_card
+from oodcore.checkpoint.layout import MODEL
 from oodcore.config import Experiment, read_experiment, with_seed
 from oodcore.data.archives import file_digest
-from oodcore.errors import DataError, UnknownNameError
+from oodcore.errors import DataError, OODError, UnknownNameError
 from oodcore.registry import did_you_mean
 
 __all__ = ["BASELINE", "Cell", "Grid", "Method", "Setting", "read_grid", "substance"]
@@ -165,7 +167,17 @@ class Cell:
             found = with_seed(found, self.seed)
         if found.model.checkpoint is None:
             return found
-        return replace(found, model=replace(found.model, checkpoint=str(parent.folder / "checkpoint")))
+        return replace(found, model=replace(found.model, checkpoint=str(parent.start)))
+
+    @property
+    def start(self) -> Path:
+        """Checkpoint of a baseline: in its run's folder; where it never ran here, one that its recipe made elsewhere.
+
+        Such a one is known under the recipe's name, as those that are shipped.
+        """
+        here = self.folder / "checkpoint"
+        other = None if self.folder.exists() else known().get(self.folder.name)
+        return other if other is not None and self._made(other) else here
 
     @property
     def evaluation(self) -> dict[str, Any]:
@@ -198,10 +210,20 @@ class Cell:
         Raises:
             DataError: it is not there yet.
         """
-        path = self.parent.folder / "checkpoint" / "model.safetensors" if self.parent else None
+        path = self.parent.start / MODEL if self.parent else None
         if path is None or not path.is_file():
             raise DataError(f"'{self.name}' starts from '{path}', which is not there. Run its baseline first.")
         return file_digest(path)
+
+    def _made(self, checkpoint: Path) -> bool:
+        """Whether this cell's recipe made it."""
+        asked = {
+            name: value for name, value in read_card(checkpoint).recipe.items() if name in substance(self.experiment)
+        }
+        try:
+            return substance(Experiment.from_json(asked)) == substance(self.experiment)
+        except OODError:
+            return False
 
     def _source(self, recipe: str) -> str:
         return str(self.grid.folder / recipe) if recipe.endswith(".toml") else recipe

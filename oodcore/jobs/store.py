@@ -66,8 +66,11 @@ class Store:
             parquet.write_table(table, part)
         return path
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self, name: str = "*") -> list[dict[str, Any]]:
         """All rows, cell by cell in the order of their names; none where there is no folder.
+
+        Args:
+            name: Of one cell; all by default.
 
         Raises:
             OODError: pyarrow is not installed.
@@ -75,7 +78,9 @@ class Store:
         """
         arrow, parquet = _arrow()
         rows: list[dict[str, Any]] = []
-        for path in sorted(self.folder.glob("[!.]*.parquet")):
+        for path in sorted(self.folder.glob(f"{name}.parquet")):
+            if path.name.startswith("."):  # being written
+                continue
             try:
                 rows += parquet.read_table(path).to_pylist()
             except (arrow.ArrowInvalid, OSError) as error:

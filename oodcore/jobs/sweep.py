@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
+from oodcore.checkpoint.layout import MODEL
 from oodcore.errors import OODError
 from oodcore.evaluate import Work
 from oodcore.jobs.cell import ERROR, RESULTS, carry_out, known_rows, state_of
@@ -70,7 +71,7 @@ class Sweep:
         """As they end. What another process works on is waited for, and so is a baseline by what starts from it."""
         waiting = list(self.cells)
         for cell in self.cells:
-            if (rows := known_rows(cell)) is not None:
+            if (rows := known_rows(cell, self.store)) is not None:
                 self.store.write(cell.name, rows)
                 waiting.remove(cell)
                 yield Outcome(cell, "known")
@@ -116,7 +117,7 @@ class Sweep:
             parent = cell.parent
             if parent is None or parent.folder in ahead or RunFolder(parent.folder).live:
                 continue
-            if not RunFolder(parent.folder).finished:
+            if not (parent.start / MODEL).is_file():
                 waiting.remove(cell)
                 yield Outcome(cell, "failed", f"Its baseline in '{parent.folder}' has not finished.")
 

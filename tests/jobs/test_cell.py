@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,29 @@ def test_a_grid_becomes_rows_that_the_checkpoints_bear_out(cells: dict[str, Cell
     assert again == ["known"] * len(cells)
     assert len(Store(tmp_path / "elsewhere").read()) == len(rows)
     assert {path.name for path in tmp_path.rglob("error.txt")} == set()
+
+
+def test_rows_of_another_machine_are_known_where_the_baseline_is_among_the_checkpoints(
+    cells: dict[str, Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, first = Store(tmp_path / "results"), [cells["pets-baseline"], cells["pets-exposure-s1"]]
+    assert [outcome.state for outcome in Sweep(first, store)] == ["done", "done"]
+    monkeypatch.chdir(tmp_path)
+    elsewhere = {cell.name: cell for cell in read_grid(tmp_path / "grid.toml").cells(tmp_path / "other")}
+    baseline, tuned, later = (elsewhere[name] for name in ("pets-baseline", "pets-exposure-s1", "pets-exposure-s2"))
+    assert [known_rows(cell, store) is not None for cell in (baseline, tuned)] == [True, False]  # no weights, no key
+    shutil.copytree(cells["pets-baseline"].folder / "checkpoint", tmp_path / "checkpoints" / "small")
+    assert state_of(tuned, store) == ("done", "")
+    assert state_of(later, store) == ("open", "")
+    assert {outcome.cell.name: outcome.state for outcome in Sweep([baseline, tuned, later], store)} == {
+        "pets-baseline": "known",
+        "pets-exposure-s1": "known",
+        "pets-exposure-s2": "done",
+    }
+    assert not baseline.folder.exists()  # nothing was trained again
+    recipe(tmp_path, "small.toml", steps=4)
+    assert known_rows(baseline, store) is known_rows(tuned, store) is None
+    assert baseline.start == baseline.folder / "checkpoint"  # that of the other recipe is not taken
 
 
 def _bears_out(cell: Cell, row: dict[str, object]) -> None:

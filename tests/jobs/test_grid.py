@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from oodcore.checkpoint import folder_of
 from oodcore.config import recipes
 from oodcore.errors import DataError, UnknownNameError
 from oodcore.jobs.grid import Grid, read_grid
@@ -72,7 +73,9 @@ def test_a_fine_tuning_starts_from_its_baselines_folder_with_its_own_seed_and_ch
     found, start = cells["even-warm-s5"].experiment, cells["even-baseline"]
     assert start.folder == tmp_path.resolve() / "cifar10-resnet20"
     assert start.experiment.model.architecture == "resnet-20"
-    assert found.model.checkpoint == str(start.folder / "checkpoint")
+    assert found.model.checkpoint == str(folder_of("cifar10-resnet20"))  # which this recipe made
+    start.folder.mkdir()
+    assert cells["even-warm-s5"].experiment.model.checkpoint == str(start.folder / "checkpoint")
     assert (found.train.seed, found.train.lr, found.loss) == (5, 0.5, "energy")
     assert cells["even-energy-s5"].experiment.train.lr != 0.5
 
