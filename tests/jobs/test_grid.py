@@ -89,6 +89,7 @@ def test_dear_scorers_are_for_baselines_and_the_first_seed(grid: Grid, tmp_path:
 def test_the_key_follows_what_is_run_and_measured_and_the_weights_it_starts_from(grid: Grid, tmp_path: Path) -> None:
     cells = {cell.name: cell for cell in grid.cells(tmp_path)}
     cell = cells["even-energy-s4"]
+    (tmp_path / "cifar10-resnet20").mkdir()  # begun here, so that the shipped one does not count
     with pytest.raises(DataError, match="Run its baseline first"):
         cell.key()
     weights = tmp_path / "cifar10-resnet20" / "checkpoint" / "model.safetensors"
