@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from oodcore.atomic import replacing
+from oodcore.atomic import write_tensors
 from oodcore.checkpoint.layout import REFERENCE
 from oodcore.checkpoint.places import file_of
 from oodcore.errors import CheckpointError
@@ -34,9 +34,8 @@ def save_reference(
 
     Raises:
         CheckpointError: no sets, or a name with a slash.
+        OSError: it cannot be written.
     """
-    from safetensors.torch import save_file
-
     if not sets:
         raise CheckpointError("A reference needs at least one set.")
     if wrong := [name for name in sets if "/" in name]:
@@ -50,8 +49,7 @@ def save_reference(
     for name, evidence in sets.items():
         tensors |= {f"{name}/{key}": tensor for key, tensor in _kept(evidence).items()}
     path = Path(folder) / REFERENCE
-    with replacing(path) as part:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, part)
+    write_tensors(path, tensors)
     return path
 
 

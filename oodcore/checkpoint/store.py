@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
-from oodcore.atomic import replacing
+from oodcore.atomic import write_tensors
 from oodcore.checkpoint.card import Card, read_card, write_text
 from oodcore.checkpoint.layout import CARD, MODEL, PANEL
 from oodcore.checkpoint.places import MANIFEST, is_shipped, listed, manifest
@@ -49,15 +49,14 @@ def save(
 
     Raises:
         CheckpointError: NaN in the weights, or an architecture that could not be built again.
+        OSError: it cannot be written: a full disk, missing rights. An earlier one stands.
     """
-    from safetensors.torch import save_file
-
     if model.architecture.startswith("module:"):
         raise CheckpointError(
             f"A wrapped {model.architecture.removeprefix('module:')} cannot be saved: nothing could build it again. "
             "Networks of this package, torchvision and timm can."
         )
-    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    tensors = model.state_dict()
     check_finite(tensors, str(folder))
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +64,7 @@ def save(
     try:
         part.chmod(0o755)  # mkdtemp's is for the owner alone
         header = {"architecture": model.architecture, "classes": json.dumps(model.classes)}
-        with replacing(part / MODEL) as weights:
-            save_file(tensors, weights, header)
+        write_tensors(part / MODEL, tensors, header)
         if panel is not None:
             panel.save(part / PANEL)
         if reference is not None:

@@ -8,7 +8,7 @@ import typer
 from oodcore.cli import options
 from oodcore.cli.opening import Opened, folder_behind, opened
 from oodcore.cli.screen import progress, remark, show
-from oodcore.cli.sets import read
+from oodcore.cli.sets import read, some
 from oodcore.cli.trial import work
 from oodcore.errors import CheckpointError
 
@@ -52,12 +52,11 @@ def fit(
     found = opened(checkpoint, place, root)
     with progress() as tell:
         how = work(batch_size, cache, tell)
-        train, calibration, test = (
-            read(id_name, split, root, tell, limit) for split in ("train", "calibration", "test")
-        )
+        calibration, test = (read(id_name, split, root, tell, limit) for split in ("calibration", "test"))
         others = [read(name, "test", root, tell, limit) for name in options.names(ood)]
-        from oodcore.evaluate import fit_panel, make_reference
+        from oodcore.evaluate import as_trained, fit_panel, make_reference
 
+        train = some(as_trained(found.model.card, read(id_name, "train", root, tell)), limit)
         panel = fit_panel(found.model, train, calibration, options.names(scorers) or "all", how)
         reference = make_reference(found.model, {images.name: images for images in (test, *others)}, how)
     _keep(found, target, panel, reference)

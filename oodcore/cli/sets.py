@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 def read(name: str, split: str, root: Path | None, tell: Tell, limit: int | None = None) -> "ImageSet":
     """The images of one split, or `limit` of them, evenly spread."""
     from oodcore.data.catalogue import open_set
+
+    return some(open_set(name, split, root, partial(tell, f"Reading {name} {split}")), limit)
+
+
+def some(images: "ImageSet", limit: int | None) -> "ImageSet":
+    """At most so many of them, evenly spread."""
     from oodcore.evaluate.work import spread_rows
 
-    images = open_set(name, split, root, partial(tell, f"Reading {name} {split}"))
     return images if limit is None else images.take(spread_rows(len(images), limit))
 
 

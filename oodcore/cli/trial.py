@@ -50,10 +50,10 @@ class Trial:
         if found.panel is not None and (fitting := _subset(found.panel, wanted)) is not None:
             self._compare_sources(found)
             return fitting
-        from oodcore.evaluate import fit_panel
+        from oodcore.evaluate import as_trained, fit_panel
 
         remark(f"Fitting on the training split of '{self.id_name}'; `ood fit` keeps the result.")
-        train = read(self.id_name, "train", self.root, self.tell)
+        train = as_trained(found.model.card, read(self.id_name, "train", self.root, self.tell))
         calibration = read(self.id_name, "calibration", self.root, self.tell)
         return fit_panel(found.model, train, calibration, wanted or "all", self.work)
 

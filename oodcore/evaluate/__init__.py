@@ -5,7 +5,7 @@ images again. What was computed is found again by content where a cache folder i
 """
 
 from oodcore.evaluate.compare import ClosedSet, Evaluation, evaluate, evaluating
-from oodcore.evaluate.fit import Choice, choose, fit_panel, select_block
+from oodcore.evaluate.fit import Choice, as_trained, choose, fit_panel, select_block, tail_of
 from oodcore.evaluate.reference import make_reference
 from oodcore.evaluate.work import Progress, Work, scores_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "Evaluation",
     "Progress",
     "Work",
+    "as_trained",
     "choose",
     "evaluate",
     "evaluating",
@@ -22,4 +23,5 @@ __all__ = [
     "make_reference",
     "scores_of",
     "select_block",
+    "tail_of",
 ]

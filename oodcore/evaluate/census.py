@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from oodcore.atomic import replacing
+from oodcore.atomic import write_tensors
 from oodcore.checkpoint.layout import OUTLIERS
 from oodcore.checkpoint.places import file_of
 from oodcore.data import ImageSet, long_tail_counts
@@ -153,12 +153,9 @@ def save_censuses(path: Path, found: Mapping[str, Census]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    from safetensors.torch import save_file
-
-    tensors = {f"{name}/{field}": getattr(each, field).contiguous() for name, each in found.items() for field in FIELDS}
+    tensors = {f"{name}/{field}": getattr(each, field) for name, each in found.items() for field in FIELDS}
     about = {name: {"name": each.name, "split": each.split, "kinds": each.kinds} for name, each in found.items()}
-    with replacing(path) as part:
-        save_file(tensors, part, {"about": json.dumps(about)})
+    write_tensors(path, tensors, {"about": json.dumps(about)})
 
 
 def read_censuses(path: Path) -> dict[str, Census]:

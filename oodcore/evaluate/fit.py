@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from oodcore.data import ImageSet
+from oodcore.checkpoint import Card
+from oodcore.data import ImageSet, long_tail
 from oodcore.errors import DataError, ScoreError
 from oodcore.evaluate.work import Work, bank_of, scores_of, spread_rows
 from oodcore.losses.semantic_energy import SemanticEnergy
@@ -18,7 +19,7 @@ from oodcore.panel.members import needs, parsed
 from oodcore.records import Bank
 from oodcore.scorers import Scorer, scorers
 
-__all__ = ["Choice", "choose", "fit_panel", "select_block"]
+__all__ = ["Choice", "as_trained", "choose", "fit_panel", "select_block", "tail_of"]
 
 RATIO_IMAGES = 1000  # each costs two passes
 
@@ -87,6 +88,23 @@ def fit_panel(
     panel = Panel({name: _configured(name, ratios, model) for name in choice.names})
     fitted = panel.fit(bank.to(device_of(model)), about=_about(model, id_train, calibration, choice, ratios))
     return fitted.calibrate(scores_of(fitted, model, calibration, work)[0])
+
+
+def tail_of(card: Card | None) -> float | None:
+    """Share of the tail in the head of the training images; None where they form no long tail, or no card says so."""
+    settings = card.recipe.get("data") if card is not None else None
+    tail = settings.get("long_tail") if isinstance(settings, Mapping) else None
+    return None if tail is None else float(tail)
+
+
+def as_trained(card: Card | None, images: ImageSet) -> ImageSet:
+    """The images of a training split that a network was trained on: of a long tail, not all of them.
+
+    Raises:
+        DataError: the split is too small for that tail.
+    """
+    tail = tail_of(card)
+    return images if tail is None else long_tail(images, tail)
 
 
 def select_block(model: Network, id_train: ImageSet, work: Work | None = None) -> NormRatios:

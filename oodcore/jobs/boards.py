@@ -166,7 +166,7 @@ def _stored(row: Mapping[str, Any]) -> Result:
 
 
 def _spent(row: Mapping[str, Any]) -> str:
-    return f"{spent([row])} ({row['images']:,} in all)" if row["steps"] else "budget unknown"
+    return f"{spent(row)} ({row['images']:,} in all)" if row["steps"] else "budget unknown"
 
 
 def _of_card(card: Card) -> dict[tuple[str, int, Convention, str, str, int], dict[str, float]]:

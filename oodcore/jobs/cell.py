@@ -13,7 +13,7 @@ from oodcore.data.archives import file_digest
 from oodcore.errors import DataError, OODError
 from oodcore.evaluate import Evaluation, Work
 from oodcore.jobs.complete import complete
-from oodcore.jobs.folder import BusyError, RunFolder
+from oodcore.jobs.folder import BusyError, RunFolder, writing
 from oodcore.jobs.grid import BASELINE, Cell, substance
 from oodcore.jobs.run import run
 from oodcore.jobs.store import Store
@@ -27,7 +27,7 @@ Tell = Callable[[str, int, int], None]
 
 State = Literal["done", "trained", "begun", "live", "failed", "open"]
 
-RESULTS, PARENT, ERROR = "results.json", "parent.json", "error.txt"
+PARENT, ERROR = "parent.json", "error.txt"
 CLOSED = (
     "accuracy",
     "accuracy_many",
@@ -54,10 +54,10 @@ def carry_out(cell: Cell, *, root: Path | None = None, work: Work | None = None,
     _require_parent(cell, place)
     if not _trained(cell, place):
         _train(cell, place, root, work, tell)
-    with place.held():
+    with place.held(), writing(place.checkpoint):
         found = complete(place.checkpoint, **cell.evaluation, root=root, work=work)
         rows = rows_of(cell, found, place)
-        _write(place.path / RESULTS, {"key": key, "rows": rows})
+        _write(cell.results, {"key": key, "rows": rows})
     return rows
 
 
@@ -69,7 +69,7 @@ def known_rows(cell: Cell, store: Store | None = None) -> Rows | None:
         store: Where rows may be that another machine made; by default nowhere.
     """
     try:
-        found = json.loads((cell.folder / RESULTS).read_text("utf-8"))
+        found = json.loads(cell.results.read_text("utf-8"))
         rows: Rows = found["rows"]
         if found["key"] == cell.key():
             return rows

@@ -13,9 +13,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from oodcore.checkpoint import Card, folder_of, load, save
-from oodcore.data import ImageSet, drop_excluded, long_tail, open_set
+from oodcore.data import ImageSet, drop_excluded, open_set
 from oodcore.errors import DataError
-from oodcore.evaluate import Evaluation, Work, choose, evaluate, fit_panel
+from oodcore.evaluate import Evaluation, Work, as_trained, choose, evaluate, fit_panel, tail_of
 from oodcore.evaluate.pictures import HELD_OUT
 from oodcore.evaluate.work import bank_of, scores_of, spread_rows
 from oodcore.jobs.images import catalogued
@@ -140,11 +140,7 @@ def read_sets(
     def read(name: str, split: str) -> ImageSet:
         return open_set(name, split, root, work.telling(f"Reading {name} {split}"))
 
-    train, settings = read(id_set, "train"), card.recipe.get("data")
-    tail = settings.get("long_tail") if isinstance(settings, Mapping) else None
-    outliers = list(dict.fromkeys([*trained_with(card), *auxiliary]))
-    if tail is not None:
-        train = long_tail(train, tail)
+    train, outliers = as_trained(card, read(id_set, "train")), list(dict.fromkeys([*trained_with(card), *auxiliary]))
     tests = [read(name, "test") for name in ood_sets]
     for name in outliers:
         tests = [drop_excluded(images, name, root) for images in tests]
@@ -155,7 +151,7 @@ def read_sets(
         tests,
         {name: read(name, parts_of(name)[0]) for name in outliers},
         {name: read(name, part) for name in outliers if (part := parts_of(name)[1]) is not None},
-        None if tail is None else torch.bincount(train.labels, minlength=len(train.classes)),
+        None if tail_of(card) is None else torch.bincount(train.labels, minlength=len(train.classes)),
     )
 
 

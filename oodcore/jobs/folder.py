@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from oodcore.atomic import replacing
 from oodcore.config import Experiment
 from oodcore.errors import DataError, OODError
+from oodcore.jobs.grid import substance
 
 __all__ = ["EVENTS", "BusyError", "RunFolder", "State", "Status", "UnwritableError", "writing"]
 
@@ -314,9 +315,9 @@ def _ends_a_line(file: BinaryIO) -> bool:
 
 
 def _same(values: Mapping[str, Any], experiment: Experiment) -> bool:
-    """Whether a file asks for this experiment; settings that came later are at their defaults in it."""
+    """Whether a file asks for this experiment, in whatever words; settings that came later are at their defaults."""
     try:
-        return Experiment.from_json(values).to_json() == experiment.to_json()
+        return substance(Experiment.from_json(values)) == substance(experiment)
     except OODError:
         return False
 

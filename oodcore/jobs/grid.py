@@ -137,6 +137,11 @@ class Cell:
         return self.runs.resolve() / name
 
     @property
+    def results(self) -> Path:
+        """File of its rows. Settings that share a baseline measure it each in its own way."""
+        return self.folder / ("results.json" if self.method else f"results-{self.setting.name}.json")
+
+    @property
     def parent(self) -> "Cell | None":
         """The baseline, from which a fine-tuning starts."""
         return None if self.method is None else replace(self, method=None, seed=None)

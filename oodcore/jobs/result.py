@@ -8,7 +8,7 @@ import torch
 
 from oodcore.checkpoint import Card, known, save
 from oodcore.config import Experiment
-from oodcore.jobs.folder import RunFolder, UnwritableError, writing
+from oodcore.jobs.folder import RunFolder, writing
 from oodcore.jobs.images import catalogued
 from oodcore.jobs.prepare import Prepared
 from oodcore.jobs.validate import metrics_of
@@ -39,20 +39,13 @@ def save_result(
     Raises:
         UnwritableError: a full disk, or missing rights.
     """
-    from safetensors import SafetensorError
-
     model, objective = training.result, training.resulting_objective
     if hasattr(objective, "attach"):
         objective.attach(model)
     model.card, model.notes = None, []
     card = card_of(model, experiment, ready, budget_of(training, seconds), validation)
-    try:
-        with writing(place.checkpoint):
-            save(place.checkpoint, model.eval(), card)
-    except SafetensorError as error:  # its own name for a full disk
-        raise UnwritableError(
-            f"'{place.checkpoint}' cannot be written: {error}. Mend that and start the run again."
-        ) from None
+    with writing(place.checkpoint):
+        save(place.checkpoint, model.eval(), card)
 
 
 def card_of(

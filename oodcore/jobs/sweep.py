@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Literal
 from oodcore.checkpoint.layout import MODEL
 from oodcore.errors import OODError
 from oodcore.evaluate import Work
-from oodcore.jobs.cell import ERROR, RESULTS, carry_out, known_rows, state_of
+from oodcore.jobs.cell import ERROR, carry_out, known_rows, state_of
 from oodcore.jobs.folder import RunFolder
 from oodcore.jobs.grid import Cell
 from oodcore.jobs.store import Store
@@ -123,8 +123,8 @@ class Sweep:
 
     def _here(self, cell: Cell) -> Outcome:
         start = time.monotonic()
-        attempt(cell, self.root, self.work, self.tell)
-        return self._outcome(cell, start)
+        said = attempt(cell, self.root, self.work, self.tell)
+        return self._outcome(cell, start, said)
 
     def _begin(self, cell: Cell) -> BaseProcess:
         threads = self.threads or max((os.cpu_count() or 1) // self.jobs, 1)
@@ -156,19 +156,22 @@ class Sweep:
             self.store.write(cell.name, rows)
             return Outcome(cell, "done", seconds=seconds)
         state, message = state_of(cell)
-        if (cell.folder / RESULTS).is_file():
+        if cell.results.is_file():
             ended = "Its recipe or its baseline was changed while it ran. Start the grid again."
         return Outcome(cell, "failed", message if state == "failed" else ended, seconds)
 
 
-def attempt(cell: Cell, root: Path | None, work: Work | None = None, tell: Tell | None = None) -> None:
-    """Carry a cell out; a failure is written into its folder."""
+def attempt(cell: Cell, root: Path | None, work: Work | None = None, tell: Tell | None = None) -> str:
+    """Carry a cell out; what made it fail is returned, and written into its folder where the disk has room for that."""
     try:
         carry_out(cell, root=root, work=work, tell=tell)
     except Exception as error:
         said = str(error) if isinstance(error, OODError | OSError) else f"{type(error).__name__}: {error}"
-        cell.folder.mkdir(parents=True, exist_ok=True)
-        (cell.folder / ERROR).write_text(said + "\n", "utf-8")
+        with suppress(OSError):
+            cell.folder.mkdir(parents=True, exist_ok=True)
+            (cell.folder / ERROR).write_text(said + "\n", "utf-8")
+        return said
+    return ""
 
 
 def apart(cell: Cell, root: Path | None, threads: int, work: Work | None = None) -> None:

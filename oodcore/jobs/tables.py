@@ -1,10 +1,12 @@
 """Result rows → Markdown: every seed beside mean ± spread, every table with its budget, one convention per table."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from oodcore.errors import DataError
 from oodcore.jobs.grid import BASELINE, Grid
 from oodcore.report import Convention, columns
 
@@ -27,7 +29,11 @@ TAIL = {
 
 
 def tables_of(rows: Rows, grid: Grid) -> str:
-    """A section per setting, in the grid's order; rows of settings and methods that it does not name are left out."""
+    """A section per setting, in the grid's order; rows of settings, methods and seeds that it lacks are left out.
+
+    Raises:
+        DataError: seeds of a method were not trained by the same recipe.
+    """
     blocks = [f"# {grid.title}", READING]
     for setting in grid.settings:
         methods = [BASELINE, *(method.name for method in grid.methods)]
@@ -37,15 +43,39 @@ def tables_of(rows: Rows, grid: Grid) -> str:
                 for method in methods
                 for row in rows
                 if (row["setting"], row["method"], convention(row)) == (setting.name, method, how)
+                and (method == BASELINE or row["seed"] in grid.seeds)
             ]
             if here:
+                require_one_recipe(here)
                 blocks += [f"## {setting.name}", *Section(here, how).blocks()]
     return "\n\n".join(blocks) + "\n"
 
 
+def require_one_recipe(rows: Rows) -> None:
+    """A mean over seeds is one of the same training.
+
+    Raises:
+        DataError: it would not be.
+    """
+    for method, group in grouped(rows, "method").items():
+        if len({recipe_of(row) for row in group}) > 1:
+            raise DataError(
+                f"The seeds of '{method}' in '{group[0]['setting']}' were trained by different recipes. Run the grid "
+                "again: it makes anew what its recipes no longer give."
+            )
+
+
+def recipe_of(row: Row) -> str:
+    """What was asked for, without the seed and without what was measured at the start."""
+    told = json.loads(row["experiment"] or "{}")
+    asked = {name: told.get(name) for name in ("model", "data", "train", "margins", "validation")}
+    asked["train"] = {name: value for name, value in (asked["train"] or {}).items() if name != "seed"}
+    return json.dumps(asked, sort_keys=True)
+
+
 READING = (
     "All values in per cent. Lines without a seed are mean ± standard deviation over seeds (n − 1); all seeds of a "
-    "setting start from one baseline. A mean over sets counts each set once."
+    "setting start from one baseline. A mean over sets counts each set once; where some are missing, it says how many."
 )
 
 
@@ -72,7 +102,7 @@ class Section:
         if any(row["accuracy_few"] is not None for row in self.rows):
             parts.append(("Accuracy by frequency of the class, as it is and logit-adjusted", self.by_frequency()))
         parts += [(f"Energy score, {self.label(metric)} by set", self.by_set(energy, metric)) for metric in METRICS]
-        parts.append((f"Every scorer, {self.label('auroc')}, mean over sets and seeds", self.by_scorer()))
+        parts.append((f"Every scorer, {self.label('auroc')}, mean over sets", self.by_scorer()))
         return [block for title, table in parts for block in (f"### {title}", self.budget(), table)]
 
     def label(self, metric: str) -> str:
@@ -87,19 +117,24 @@ class Section:
         return f"{len(sizes)} sets against {known}: " + ", ".join(f"{name} ({n:,})" for name, n in sizes.items())
 
     def budget(self) -> str:
-        """What the training of each method took."""
+        """What the training of each method took; of each seed, where it differs."""
         found: dict[str, list[str]] = {}
         for method, rows in grouped(self.rows, "method").items():
-            found.setdefault(spent(rows), []).append(method)
+            ways: dict[str, list[str]] = {}
+            for seed, each in grouped(rows, "seed").items():
+                ways.setdefault(spent(each[0]), []).append(str(seed))
+            for text, seeds in ways.items():
+                found.setdefault(text, []).append(method if len(ways) == 1 else f"{method} (seed {', '.join(seeds)})")
         return "Budget: " + "; ".join(f"{', '.join(names)}: {text}" for text, names in found.items()) + "."
 
     def by_method(self, rows: Rows) -> str:
         """Mean and spread of each method, then every seed."""
         head = ["Method", "Scorer", "Seed", *(self.label(metric) for metric in METRICS), "Accuracy"]
-        lines = []
+        lines, sets = [], len({row["ood_set"] for row in rows})
         for (method, scorer), group in grouped(rows, "method", "scorer").items():
             values = {seed: self.means(each) for seed, each in grouped(group, "seed").items()}
-            lines += with_seeds([method, scorer], values)
+            fewest = min(len(each) for each in grouped(group, "seed").values())
+            lines += with_seeds([method if fewest == sets else f"{method} ({fewest} of {sets} sets)", scorer], values)
         return table(head, lines, 3)
 
     def means(self, rows: Rows) -> list[float | None]:
@@ -127,13 +162,25 @@ class Section:
         return table(["Method", "Seed", *sets], lines, 2)
 
     def by_scorer(self) -> str:
-        """Scorers down, methods across."""
-        methods = list(dict.fromkeys(row["method"] for row in self.rows))
+        """Scorers down, methods across: mean and spread, then every seed; single seeds say so."""
+        methods = grouped(self.rows, "method")
         lines = []
         for scorer, group in sorted(grouped(self.rows, "scorer").items()):
-            cells = grouped(group, "method")
-            lines.append([scorer, *(per_cent(mean_of(cells.get(method, ()), "auroc")) for method in methods)])
-        return table(["Scorer", *methods], lines, 1)
+            cells = {method: by_seed(rows, "auroc") for method, rows in grouped(group, "method").items()}
+            lines.append(
+                [f"**{scorer}**", "", *(self.cell(cells.get(name, {}), rows) for name, rows in methods.items())]
+            )
+            seeds = sorted({seed for values in cells.values() for seed in values})
+            lines += [
+                [scorer, str(seed), *(per_cent(cells.get(name, {}).get(seed)) for name in methods)] for seed in seeds
+            ]
+        return table(["Scorer", "Seed", *methods], lines, 2)
+
+    def cell(self, values: Mapping[int, float], rows: Rows) -> str:
+        """Mean and spread over seeds; of fewer seeds than the method has, how many."""
+        seeds = len({row["seed"] for row in rows})
+        said = spread(list(values.values())) if values else ""
+        return f"{said} ({len(values)} of {seeds} seeds)" if 0 < len(values) < seeds else said
 
 
 def convention(row: Row) -> Convention:
@@ -149,9 +196,8 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
     return found
 
 
-def spent(rows: Rows) -> str:
+def spent(row: Row) -> str:
     """`150 steps of 128 + 256 images on 1 thread of cpu`."""
-    row = rows[0]
     images = f"{row['batch']} + {row['outlier_batch']}" if row["outlier_batch"] else f"{row['batch']}"
     said = f"{row['steps']:,} steps of {images} images"
     if row["device"] is None:
@@ -182,10 +228,9 @@ def per_cent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f}"
 
 
-def mean_of(rows: Sequence[Row], metric: str) -> float | None:
-    """Over sets first, so that each seed counts the same."""
-    seeds = [fmean(row[metric] for row in each) for each in grouped(rows, "seed").values()]
-    return fmean(seeds) if seeds else None
+def by_seed(rows: Rows, metric: str) -> dict[int, float]:
+    """Mean over the sets of each seed."""
+    return {seed: fmean(row[metric] for row in each) for seed, each in grouped(rows, "seed").items()}
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]], words: int) -> str:

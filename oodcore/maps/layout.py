@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from oodcore.atomic import replacing
+from oodcore.atomic import write_tensors
 from oodcore.errors import CheckpointError, DataError
 from oodcore.maps.cloud import Cloud, Space
 from oodcore.maps.neighbours import neighbours
@@ -110,19 +110,20 @@ def principal(cloud: Cloud) -> tuple[Float32[Tensor, "n 2"], Float32[Tensor, "c 
 
 
 def write_layout(path: Path, layout: Layout) -> None:
-    """One safetensors file; sets and settings are in its header."""
-    from safetensors.torch import save_file
+    """One safetensors file; sets and settings are in its header.
 
+    Raises:
+        OSError: it cannot be written.
+    """
     tensors = {f"rows/{name}": rows.to(torch.int32) for name, rows in layout.rows.items()}
     for space, xy in layout.xy.items():
-        tensors |= {f"{space}/xy": xy.contiguous(), f"{space}/centers": layout.centers[space].contiguous()}
+        tensors |= {f"{space}/xy": xy, f"{space}/centers": layout.centers[space]}
     header = {
         "sets": json.dumps(list(layout.rows)),
         "settings": json.dumps(asdict(layout.settings)),
         "reference": layout.reference,
     }
-    with replacing(path) as part:
-        save_file(tensors, part, header)
+    write_tensors(path, tensors, header)
 
 
 def read_layout(path: Path) -> Layout:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oodcore.atomic import replacing
+from oodcore.atomic import write_tensors
 from oodcore.errors import CheckpointError, OODError
 from oodcore.panel.contents import Contents
 from oodcore.records import Head
@@ -48,17 +48,13 @@ def save(panel: Contents, path: Path, /) -> Path:
     Raises:
         CheckpointError: it cannot be written there, or holds statistics that cannot be saved.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     tensors = Tensors()
     text = json.dumps(_content(panel, tensors))
     checksum = digest([tensors.by_key[key] for key in sorted(tensors.by_key)], text)
     header = {"kind": KIND, "format": str(FORMAT), "panel": text, "sha256": checksum}
     try:
-        with replacing(path) as part:
-            save_file({key: tensor.clone() for key, tensor in tensors.by_key.items()}, part, header)
-    except (OSError, SafetensorError) as error:
+        write_tensors(path, tensors.by_key, header)
+    except OSError as error:
         raise CheckpointError(f"The panel cannot be saved as '{path}': {error}.") from None
     return path
 

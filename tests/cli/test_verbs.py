@@ -14,7 +14,7 @@ from PIL import Image
 from typer.main import get_command
 
 import oodcore
-from oodcore.checkpoint import load_reference, read_card
+from oodcore.checkpoint import Card, load_reference, read_card, save
 from oodcore.cli import ood
 from oodcore.data.catalogue import open_set
 from oodcore.evaluate import fit_panel
@@ -53,6 +53,14 @@ def test_fit_keeps_reference_and_thresholds_beside_the_panel(world: Any) -> None
     assert card.thresholds["acceptance"] == 0.95
     assert set(card.thresholds["scores"]) == {"energy", "msp", "knn", "odin"}
     assert card.title == "A small one"
+
+
+def test_fit_of_a_network_with_a_long_tail_uses_what_it_was_trained_on(call: Call, world: Any, tmp_path: Path) -> None:
+    model = oodcore.load(world.checkpoint)
+    tailed = save(tmp_path / "tailed", model, Card.of(model, recipe={"data": {"long_tail": 0.2}}))
+    assert call("fit", tailed, "--id", world.pets, "--scorers", "knn").exit_code == 0
+    whole = Panel.load(world.fitted / "panel.safetensors").about["fit"]["n"]
+    assert Panel.load(tailed / "panel.safetensors").about["fit"]["n"] < 0.6 * whole
 
 
 def test_fit_refuses_before_any_work(call: Call, world: Any, tmp_path: Path) -> None:

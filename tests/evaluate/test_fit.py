@@ -7,7 +7,7 @@ from torch import Tensor
 from oodcore.checkpoint import Card
 from oodcore.data import ArraySet
 from oodcore.errors import DataError, ScoreError, UnknownNameError
-from oodcore.evaluate import Work, choose, fit_panel, make_reference, scores_of
+from oodcore.evaluate import Work, as_trained, choose, fit_panel, make_reference, scores_of, tail_of
 from oodcore.evaluate.work import bank_of, spread_rows
 from oodcore.models import Classifier, build
 from oodcore.panel import Panel
@@ -49,6 +49,16 @@ def test_statistics_and_thresholds_are_those_of_direct_calls(model: Classifier) 
         expected = panel(outputs)
     for name in panel.names:
         torch.testing.assert_close(panel.calibrations[name].scores, expected[name].sort().values, rtol=1e-4, atol=1e-5)
+
+
+def test_of_a_long_tail_scorers_learn_from_the_images_that_were_trained_on(model: Classifier) -> None:
+    train = pictures(90, 1)
+    card = Card.of(model, recipe={"data": {"long_tail": 0.1}})
+    seen = as_trained(card, train)
+    assert list(seen.counts.values()) == [30, 9, 3]
+    assert tail_of(card) == 0.1
+    for other in (None, Card.of(model), Card.of(model, recipe={"data": {"long_tail": None}})):
+        assert as_trained(other, train) is train
 
 
 def test_all_leaves_out_what_the_network_cannot_serve_and_says_why(model: Classifier) -> None:

@@ -1,6 +1,6 @@
 import errno
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +119,11 @@ def test_another_experiment_is_refused_and_says_what_differs(place: RunFolder, w
     assert place.experiment == world.experiment()
     with pytest.raises(DataError, match=r"another run \('A small run', train.lr 0.05 instead of 0.1\). Choose another"):
         place.claim(world.experiment(train={"lr": 0.1}))
+
+
+def test_a_run_goes_on_when_only_the_words_about_it_changed(place: RunFolder, world: World) -> None:
+    place.claim(world.experiment())
+    place.claim(replace(world.experiment(), title="Another title", notes=("Said so.",)))
 
 
 def test_settings_that_came_later_do_not_make_a_run_another_one(place: RunFolder, world: World) -> None:

@@ -30,13 +30,14 @@ def cells(tmp_path: Path) -> list[Cell]:
     return Grid("Pretended", settings, methods, (1, 2), folder=tmp_path).cells(tmp_path / "runs")
 
 
-def pretended(cell: Cell, *rest: Any) -> None:
+def pretended(cell: Cell, *rest: Any) -> str:
     """Trained and measured in no time."""
     place = RunFolder(cell.folder)
-    place.checkpoint.mkdir(parents=True)
+    place.checkpoint.mkdir(parents=True, exist_ok=True)
     (place.checkpoint / "model.safetensors").write_text(cell.name)
     place.tell(Status("finished", 1, 1))
-    (place.path / "results.json").write_text(json.dumps({"key": cell.key(), "rows": [ROW]}))
+    cell.results.write_text(json.dumps({"key": cell.key(), "rows": [ROW]}))
+    return ""
 
 
 @pytest.fixture
@@ -44,9 +45,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names in the order in which cells are begun."""
     order: list[str] = []
 
-    def attempt(cell: Cell, *rest: Any) -> None:
+    def attempt(cell: Cell, *rest: Any) -> str:
         order.append(cell.name)
-        pretended(cell)
+        return pretended(cell)
 
     monkeypatch.setattr(module, "attempt", attempt)
     monkeypatch.setattr(module, "LOOK", 0.01)
@@ -76,12 +77,12 @@ def test_without_its_baseline_a_cell_fails_and_the_others_go_on(
 ) -> None:
     working = module.attempt
 
-    def attempt(cell: Cell, *rest: Any) -> None:
+    def attempt(cell: Cell, *rest: Any) -> str:
         if cell.name == "a-baseline":
             cell.folder.mkdir(parents=True)
             (cell.folder / "error.txt").write_text("The disk is full.\n")
-        else:
-            working(cell, *rest)
+            return "The disk is full."
+        return str(working(cell, *rest))
 
     monkeypatch.setattr(module, "attempt", attempt)
     found = {outcome.cell.name: outcome for outcome in Sweep(cells, Store(tmp_path / "results"))}
@@ -90,6 +91,29 @@ def test_without_its_baseline_a_cell_fails_and_the_others_go_on(
     assert {name: outcome.state for name, outcome in found.items() if name[0] == "b"} == dict.fromkeys(
         [cell.name for cell in cells if cell.name[0] == "b"], "done"
     )
+
+
+def test_settings_that_share_a_baseline_measure_it_each_in_their_own_way(begun: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[model]\narchitecture="resnet-8-w4"\n[data]\ninliers="shapes"\n')
+    settings = tuple(Setting(name, "a.toml", "shapes", (name,)) for name in ("shapes-far", "shapes-near"))
+    cells = Grid("Shared", settings, (), (1,), folder=tmp_path).cells(tmp_path / "runs")
+    assert [outcome.state for outcome in Sweep(cells, Store(tmp_path / "results"))] == ["done", "done"]
+    assert [outcome.state for outcome in Sweep(cells, Store(tmp_path / "results"))] == ["known", "known"]
+    assert cells[0].folder == cells[1].folder
+
+
+def test_what_fails_on_a_full_disk_is_told_without_a_file(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*about: Any, **more: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "carry_out", failing)
+    monkeypatch.setattr(Path, "write_text", failing)
+    outcomes = list(Sweep(cells[:2], Store(tmp_path / "results")))
+    assert [(outcome.state, outcome.message) for outcome in outcomes] == [
+        ("failed", "[Errno 28] No space left on device")
+    ] * 2
 
 
 def test_when_time_is_up_no_further_cell_begins(cells: list[Cell], begun: list[str], tmp_path: Path) -> None:
@@ -116,10 +140,11 @@ def test_a_baseline_that_another_process_works_on_is_waited_for(
 def test_an_own_recipe_that_changes_meanwhile_is_told(
     cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def attempt(cell: Cell, *rest: Any) -> None:
+    def attempt(cell: Cell, *rest: Any) -> str:
         pretended(cell)
         recipe = tmp_path / "a.toml"
         recipe.write_text(recipe.read_text() + "[train]\nlr=0.5\n")
+        return ""
 
     monkeypatch.setattr(module, "attempt", attempt)
     (outcome,) = Sweep(cells[:1], Store(tmp_path / "results"))

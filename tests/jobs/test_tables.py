@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from oodcore.errors import DataError
 from oodcore.jobs.grid import Grid, Method, Setting
 from oodcore.jobs.store import COLUMNS
 from oodcore.jobs.tables import tables_of
@@ -63,7 +64,7 @@ def test_means_over_sets_and_their_spread_over_seeds_stand_above_every_seed() ->
 def test_each_method_is_also_read_by_the_score_that_it_was_made_for() -> None:
     table = lines(section(tables_of(ROWS, GRID), "Each method's own score"))
     scorers = {line[0].strip("*"): line[1].strip("*") for line in table[2:]}
-    assert scorers == {"baseline": "msp", "energy": "energy", "sde": "semantic_energy"}
+    assert scorers == {"baseline": "msp", "energy": "energy", "sde (1 of 2 sets)": "semantic_energy"}
 
 
 def test_every_table_states_the_budget() -> None:
@@ -100,6 +101,38 @@ def test_long_tails_are_told_by_frequency() -> None:
 def test_scorers_are_compared_over_methods_with_seeds_counting_the_same() -> None:
     extra = row("energy", 2, "energy", "further", 0.98)  # the second seed has one set more
     table = lines(section(tables_of([*ROWS, extra], GRID), "Every scorer"))
-    cells = dict(zip(table[0], next(line for line in table if line[0] == "energy"), strict=True))
-    assert float(cells["energy"]) == pytest.approx(100 * ((0.8 + 0.9) / 2 + (0.9 + 0.94 + 0.98) / 3) / 2, abs=0.01)
-    assert next(line for line in table if line[0] == "msp")[2] == ""
+    assert table[0] == ["Scorer", "Seed", "baseline", "energy", "sde"]
+    cells = next(line for line in table if line[0] == "**energy**")
+    means = (0.8 + 0.9) / 2, (0.9 + 0.94 + 0.98) / 3
+    assert cells[3] == f"{100 * sum(means) / 2:.2f} ± {100 * (means[1] - means[0]) / 2**0.5:.2f}"
+    each = {line[1]: line[2:] for line in table if line[0] == "energy"}
+    assert each["1"] == ["", "85.00", "70.00"]
+    assert each["0"] == ["70.00", "", ""]
+    assert next(line for line in table if line[0] == "**msp**")[3] == ""
+
+
+def test_a_scorer_of_the_first_seed_alone_says_so() -> None:
+    table = lines(section(tables_of([*ROWS, row("energy", 1, "odin", "near", 0.9)], GRID), "Every scorer"))
+    assert next(line for line in table if line[0] == "**odin**")[3] == "90.00 (1 of 2 seeds)"
+
+
+def test_seeds_with_other_budgets_are_told_apart_and_other_recipes_refused() -> None:
+    longer = [{**each, "threads": 2} if each["seed"] == 2 else each for each in ROWS]
+    text = tables_of(longer, GRID)
+    assert "energy (seed 1), sde: 1,500 steps of 8 + 16 images on 1 thread of cpu; energy (seed 2): 1,500" in text
+    asked = '{"train": {"seed": %d, "lr": %s}}'
+    same = [{**each, "experiment": asked % (each["seed"], 0.1)} for each in ROWS]
+    assert tables_of(same, GRID)
+    other = [{**each, "experiment": asked % (each["seed"], 0.1 * each["seed"])} for each in ROWS]
+    with pytest.raises(DataError, match="seeds of 'energy' in 'even' were trained by different recipes"):
+        tables_of(other, GRID)
+
+
+def test_seeds_that_the_grid_does_not_name_are_left_out() -> None:
+    table = lines(section(tables_of([*ROWS, row("energy", 9, "energy", "near", 0.1)], GRID), "Energy score, mean"))
+    assert [line[2] for line in table if line[0] == "energy"] == ["1", "2"]
+
+
+def test_a_mean_over_fewer_sets_says_so() -> None:
+    table = lines(section(tables_of(ROWS, GRID), "Energy score, mean"))
+    assert [line[0] for line in table[2:]][-1] == "sde (1 of 2 sets)"

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oodcore.atomic import replacing
+from oodcore.atomic import replacing, write_tensors
 from oodcore.errors import CheckpointError, DataError, ScoreError, UnknownNameError
 from oodcore.jobs.folder import RunFolder, writing
 from oodcore.jobs.run import Event
@@ -81,8 +81,6 @@ def order_of(
 
 def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Iterator[Event]:
     """Set by set; see above."""
-    from safetensors.torch import save_file
-
     from oodcore.data import cache_folder
     from oodcore.evaluate import Work
     from oodcore.jobs.boards import ABOUT, REPORT
@@ -110,8 +108,8 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
             scores |= {f"{name}/{scorer}": values.float().contiguous() for scorer, values in found.items()}
             done += 1
             yield _progress(done, total, f"{asked['name']}: scored {name}.")
-        with writing(result), replacing(result / f"{number}.safetensors") as part:
-            save_file(scores, part)
+        with writing(result):
+            write_tensors(result / f"{number}.safetensors", scores)
         report += evaluation.report
         networks.append(_about(asked, model.card, evaluation, missing))
     report.write(result / REPORT)
