@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from oodcore.data import photo
+from oodcore.jobs.grid import read_grid
+from oodcore.jobs.store import Store
+from oodcore.jobs.tables import tables_of
 from oodcore.scorers import scorers
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +44,12 @@ def test_the_picture_of_the_sweep_has_means_and_ranges_over_seeds() -> None:
     assert 'points="112.0,107.5 278.0,250.0"' in rare
     assert "M100 250.0h190" in rare
     assert made["across"]([1.0, 2.0, 4.0], 100) == pytest.approx([112, 195, 278])
+
+
+def test_the_tables_of_the_grid_are_what_was_measured() -> None:
+    rows, grid = Store(ROOT / "docs" / "results" / "cifar10").read(), read_grid(ROOT / "benchmarks" / "cifar10.toml")
+    told = (ROOT / "docs" / "results" / "cifar10.md").read_text(encoding="utf-8")
+    assert told == tables_of(rows, grid), "run: ood benchmark … --tables --markdown docs/results/cifar10.md"
 
 
 def test_the_readme_points_only_to_what_is_there() -> None:
