@@ -101,7 +101,7 @@ def settings(way: Way) -> dict[str, float]:
     found, recipe = margins(), read_experiment("shapes-resnet20w4-balanced-energy")
     options = {"margin_in": found.margin_in, "margin_out": found.margin_out} | way.options
     if way.loss == "balanced_energy":
-        options["alpha"] = recipe.loss_options["alpha"] * found.gap / recipe.margins.alpha_gap  # type: ignore[union-attr]
+        options["alpha"] = found.alpha(recipe.loss_options["alpha"], recipe.margins.alpha_gap)  # type: ignore[union-attr]
     return options
 
 

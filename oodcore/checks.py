@@ -7,7 +7,7 @@
     OOD005  AUPR without its OOD share, or compared across shares
     OOD006  bank too small for a covariance
     OOD007  preprocessing was guessed, or is not the checkpoint's own
-    OOD008  the outlier prior has zeros and is tempered
+    OOD008  the outlier prior has zeros: weight 0, or at gamma 0 full weight
     OOD009  test outliers are also auxiliary outliers
 
 A function answers None where there is nothing to say. Everything here speaks; nothing here refuses.
@@ -183,16 +183,24 @@ def unsure_preprocessing(used: Preprocessed, card: object | None = None, /) -> F
     return None
 
 
-def prior_zeros(counts: Array, gamma: float, /) -> Finding | None:
-    """OOD008: a class that no outlier was assigned to keeps weight 0 for every gamma above 0."""
+def prior_zeros(counts: Array, gamma: float, /, *, zero_stays_zero: bool = False) -> Finding | None:
+    """OOD008: a class that no outlier was assigned to has weight 0 at every gamma above 0, and full weight at 0."""
     empty = int((as_scores(counts, "counts") == 0).sum())
-    if not empty or gamma <= 0:
+    if not empty:
         return None
+    who = f"No outlier was assigned to {empty} of {len(counts)} classes"
+    if gamma == 0 and not zero_stays_zero:
+        return Finding(
+            "OOD008",
+            "note",
+            f"{who}, which weigh as much as all others at gamma = 0 (0^0 = 1), and nothing at any gamma above 0.",
+            "Set zero_stays_zero if such classes should take no part.",
+        )
+    jump = "" if zero_stays_zero else " and jumps to that of the others at gamma = 0"
     return Finding(
         "OOD008",
         "note",
-        f"No outlier was assigned to {empty} of {len(counts)} classes, whose weight stays 0 at gamma = {gamma:g} "
-        "and jumps to that of the others at gamma = 0.",
+        f"{who}, whose weight stays 0 at gamma = {gamma:g}{jump}.",
         "Draw more outliers, or add one to each count, if such classes should take part.",
     )
 

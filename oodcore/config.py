@@ -18,6 +18,7 @@ from oodcore.data.transforms import Coding
 from oodcore.errors import DataError, OODError, UnknownNameError
 from oodcore.losses import Loss, losses
 from oodcore.registry import did_you_mean
+from oodcore.train.margins import PUBLISHED_GAP
 from oodcore.train.recipe import Recipe
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "Start",
     "Validation",
     "described",
+    "flattened",
     "overridden",
     "read_experiment",
     "recipes",
+    "usual_margins",
 ]
 
+MARGINS = ("margin_in", "margin_out")
 RECIPES = Path(__file__).parent / "recipes"
 T = TypeVar("T")
 
@@ -84,7 +88,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """Energy margins from percentiles of the network's own energies before training.
+    """Energy margins from percentiles of the network's own energies before training. Those that [loss] gives stand.
 
     Args:
         inside: Percentile of calibration energies that becomes margin_in.
@@ -140,8 +144,16 @@ class Experiment:
     def __post_init__(self) -> None:
         if (self.model.architecture is None) == (self.model.checkpoint is None):
             raise DataError("[model] needs either an architecture (fresh weights) or a checkpoint, not both.")
+        given = [name for name in MARGINS if name in self.loss_options]
+        if self.margins is not None and len(given) == 1:
+            raise DataError(f"[loss] gives {given[0]} alone, and [margins] measures both. Give both margins, or none.")
         if self.make_loss().about.outliers and self.data.outliers is None:
             raise DataError(f"The loss '{self.loss}' needs auxiliary outliers: name them with outliers in [data].")
+
+    @property
+    def gives_margins(self) -> bool:
+        """Whether [loss] says where energies should lie, so that nothing has to be measured."""
+        return all(name in self.loss_options for name in MARGINS)
 
     def make_loss(self, **changes: Any) -> Loss:
         """The loss with its options; `changes` come last, as measured margins."""
@@ -235,6 +247,24 @@ def overridden(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, A
                 raise DataError(f"'{change}' cannot be: {table} is no table.")
         place[key] = _value(text.strip())
     return result
+
+
+def usual_margins(loss: str) -> Margins | None:
+    """The rule where nobody gave another: quartiles, and the loss's own alpha scaled; None for a loss without margins.
+
+    Raises:
+        UnknownNameError: no such loss.
+    """
+    options = {each.name for each in fields(losses[loss])}  # type: ignore[arg-type]
+    if not options.issuperset(MARGINS):
+        return None
+    return Margins(alpha_gap=PUBLISHED_GAP if "alpha" in options else None)
+
+
+def flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value of an experiment's tables by its place, as `train.lr`."""
+    tables = {key: value if isinstance(value, Mapping) else {"": value} for key, value in values.items()}
+    return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}
 
 
 def described(cls: type[Any]) -> dict[str, str]:

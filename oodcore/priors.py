@@ -64,11 +64,11 @@ def temper(counts: Array, gamma: float, *, zero_stays_zero: bool = False) -> Flo
             uniform over all classes and jumps there. True keeps it at 0 instead: uniform over the classes seen.
 
     Raises:
-        ScoreError: negative, all-zero or non-finite counts, or a negative or non-finite gamma.
+        ScoreError: counts that are no numbers, negative, all zero or not finite, or such a gamma.
     """
     if not 0 <= gamma < float("inf"):
         raise ScoreError(f"gamma must be 0 or more; got {gamma}. 0 is uniform, 1 is the prior itself.")
-    values = _positive(torch.as_tensor(counts))
+    values = _positive(counts)
     weights = (values / values.max()).pow(gamma)
     if zero_stays_zero:
         weights = weights.where(values > 0, 0.0)
@@ -90,9 +90,9 @@ def log_shares(counts: Array) -> Float64[Tensor, " k"]:
         counts: Images per class, shape (k,), in any positive scale.
 
     Raises:
-        ScoreError: a class without images, or counts that are negative or not finite.
+        ScoreError: a class without images, or counts that are no numbers, negative or not finite.
     """
-    values = _positive(torch.as_tensor(counts))
+    values = _positive(counts)
     if empty := (values == 0).nonzero().flatten().tolist():
         raise ScoreError(f"Every class needs an image, as log 0 has no value; without one: {empty}. Leave them out.")
     return (values / values.sum()).log()
@@ -148,7 +148,11 @@ def _some(total: Tensor | None) -> Tensor:
     return total
 
 
-def _positive(counts: Tensor) -> Float64[Tensor, " k"]:
+def _positive(numbers: Array) -> Float64[Tensor, " k"]:
+    try:
+        counts = torch.as_tensor(numbers)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ScoreError("Counts must be one number per class, shape (k,). Some of these are no numbers.") from None
     if counts.ndim != 1 or not len(counts) or counts.dtype == torch.bool or counts.is_complex():
         raise ScoreError(
             f"Counts must be one number per class, shape (k,); got {tuple(counts.shape)} of {counts.dtype}."

@@ -90,11 +90,15 @@ def test_ood007_guessed_preprocessing_or_another_than_the_card() -> None:
     assert checks.unsure_preprocessing(Prepared(), Prepared()) is None
 
 
-def test_ood008_empty_classes_that_are_tempered() -> None:
+def test_ood008_empty_classes_weigh_nothing_or_at_gamma_0_as_much_as_all_others() -> None:
     counts = torch.tensor([5, 0, 3, 0])
     assert "2 of 4 classes" in told(checks.prior_zeros(counts, 0.75), "OOD008").sentence
-    assert checks.prior_zeros(counts, 0.0) is None
-    assert checks.prior_zeros(counts + 1, 0.75) is None
+    uniform = told(checks.prior_zeros(counts, 0.0), "OOD008")
+    assert "2 of 4 classes, which weigh as much as all others at gamma = 0 (0^0 = 1)" in uniform.sentence
+    kept = told(checks.prior_zeros(counts, 0.0, zero_stays_zero=True), "OOD008")
+    assert kept.sentence.endswith("whose weight stays 0 at gamma = 0.")
+    for gamma in (0.0, 0.75):
+        assert checks.prior_zeros(counts + 1, gamma) is None
 
 
 def test_ood009_test_outliers_that_were_trained_on() -> None:

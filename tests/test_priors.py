@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -103,9 +105,14 @@ def test_a_prior_sums_to_one_keeps_its_order_and_ignores_scale(counts: list[int]
         (torch.zeros(2, 2), 1.0, r"shape \(k,\)"),
         (torch.zeros(0), 1.0, r"shape \(k,\)"),
         (torch.tensor([True, False]), 1.0, "torch.bool"),
+        ("abc", 1.0, "Some of these are no numbers"),
+        ([1, None], 1.0, "Some of these are no numbers"),
+        ([[1], [2, 3]], 1.0, "Some of these are no numbers"),
+        ([10**30], 1.0, "Some of these are no numbers"),
+        (np.array(["a", "b"]), 1.0, "Some of these are no numbers"),
     ],
 )
-def test_no_prior_from_these(counts: torch.Tensor, gamma: float, sentence: str) -> None:
+def test_no_prior_from_these(counts: Any, gamma: float, sentence: str) -> None:
     with pytest.raises(ScoreError, match=sentence):
         temper(counts, gamma)
 

@@ -182,12 +182,11 @@ def _stopped(place: "RunFolder") -> str:
 def show_measured(values: Mapping[str, Any], experiment: "Experiment", root: Path | None) -> None:
     """The margins and the class prior with which the run starts, and what to know of them."""
     loss = values.get("loss", {})
-    if experiment.margins is not None and "margin_in" in loss:
-        show(
-            f"margin_in {loss['margin_in']:.3f}: percentile {experiment.margins.inside:g} of in-distribution energies\n"
-            f"margin_out {loss['margin_out']:.3f}: percentile {experiment.margins.outside:g} of outliers' energies"
-        )
-        if experiment.margins.alpha_gap is not None:
+    if (rule := experiment.margins) is not None and "margin_in" in loss:
+        inside, outside = f"percentile {rule.inside:g} of in-distribution", f"percentile {rule.outside:g} of outliers'"
+        said = ["as given"] * 2 if experiment.gives_margins else [f"{inside} energies", f"{outside} energies"]
+        show(f"margin_in {loss['margin_in']:.3f}: {said[0]}\nmargin_out {loss['margin_out']:.3f}: {said[1]}")
+        if rule.alpha_gap is not None:
             show(f"alpha {loss['alpha']:.3f}: scaled to the gap between them")
     if values.get("prior"):
         show(_prior(values["prior"], _classes(experiment, root, len(values["prior"]))))

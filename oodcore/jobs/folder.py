@@ -25,7 +25,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from oodcore.atomic import replacing
-from oodcore.config import Experiment
+from oodcore.config import Experiment, flattened
 from oodcore.errors import DataError, OODError
 from oodcore.jobs.grid import substance
 
@@ -324,13 +324,8 @@ def _same(values: Mapping[str, Any], experiment: Experiment) -> bool:
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first setting that differs, as `, train.lr 0.1 instead of 0.01`."""
-    there, here = _flat(before), _flat(now)
+    there, here = flattened(before), flattened(now)
     for name in {**here, **there}:
         if there.get(name) != here.get(name):
             return f", {name} {there.get(name)!r} instead of {here.get(name)!r}"
     return ""
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    tables = {key: value if isinstance(value, Mapping) else {"": value} for key, value in values.items()}
-    return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}

@@ -30,7 +30,7 @@ from oodcore.data.folders import split_folders
 from oodcore.errors import DataError, UnknownNameError
 from oodcore.evaluate import Work
 
-__all__ = ["Images", "Sources", "in_memory", "read_inliers"]
+__all__ = ["Images", "Sources", "in_memory", "read_inliers", "require_auxiliary"]
 
 SHARE, AT_LEAST = 0.05, 500  # of auxiliary outliers without a validation part of their own, and never above half
 SINGLE_FILES = (".npz", ".npy", ".txt")
@@ -119,10 +119,7 @@ class Sources:
         Raises:
             DataError: shared images; the sentence names some.
         """
-        known = catalogued(self.experiment.data.inliers)
-        tested = []
-        if images.outliers is not None and known is not None and known.needs:  # drawn sets share nothing by their seeds
-            tested.append(in_memory(self.read(known.name, "test"), preprocessing))
+        tested = [] if images.outliers is None else self._tested(preprocessing)
         for outliers in (images.outliers, images.held_out):
             if outliers is not None:
                 check_disjoint(outliers, [images.inliers, images.calibration, *tested])
@@ -134,6 +131,13 @@ class Sources:
             check_disjoint(images.outliers, seen)
             check_disjoint(images.held_out, seen)
 
+    def _tested(self, preprocessing: Preprocessing) -> list[ArraySet]:
+        """The in-distribution set's own test part, if it has one."""
+        name = self.experiment.data.inliers
+        known = catalogued(name)
+        there = "test" in parts_of(name) if known is None else bool(known.needs)  # drawn ones are apart by their seeds
+        return [in_memory(self.read(name, "test"), preprocessing)] if there else []
+
     def _tests(self, outliers: ArraySet) -> Iterator[str]:
         """Those of another coding are not read here: the same picture has other pixels there."""
         named = self.experiment.data.not_tested
@@ -144,6 +148,25 @@ class Sources:
             alike = test.role in ("near", "far") and test.coding == outliers.coding
             if alike and test.present(self.root) and (test.needs or not drawn):
                 yield test.name
+
+
+def require_auxiliary(experiment: Experiment) -> None:
+    """What is told before anything is read: outliers with another role in the catalogue.
+
+    Raises:
+        DataError: a test set, or in-distribution images.
+        UnknownNameError: neither a name nor a path.
+    """
+    name = experiment.data.outliers
+    known = None if name is None else catalogued(name)
+    if known is None or known.role == "auxiliary":
+        return
+    kind = "in-distribution images" if known.role == "id" else "OOD test images"
+    fit = ", ".join(each.name for each in entries() if each.role == "auxiliary")
+    raise DataError(
+        f"'{name}' holds {kind}: a network that was trained against them can no longer be tested with them. "
+        f"Choose auxiliary outliers: {fit}, or images of your own."
+    )
 
 
 def read_inliers(experiment: Experiment, read: Read) -> Inliers:

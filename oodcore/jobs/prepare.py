@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from oodcore.checkpoint import load
-from oodcore.config import Experiment
+from oodcore.config import MARGINS, Experiment
 from oodcore.data import ArraySet, ImageSet, Preprocessing
 from oodcore.data.transforms import CIFAR_MEAN, CIFAR_STD
 from oodcore.errors import DataError
 from oodcore.evaluate import Work
 from oodcore.evaluate.work import spread_rows
 from oodcore.functional import free_energy
-from oodcore.jobs.images import Images, Sources, read_inliers
+from oodcore.jobs.images import Images, Sources, read_inliers, require_auxiliary
 from oodcore.losses import Loss, Objective
 from oodcore.models import Network, build
 from oodcore.models.collect import collect
 from oodcore.priors import outlier_counts
 from oodcore.records import Bank
 from oodcore.train.loop import require_trainable, steps_of
-from oodcore.train.margins import suggest
+from oodcore.train.margins import Suggestion, suggest
 
 __all__ = ["Measured", "Prepared", "prepare"]
 
@@ -103,20 +103,22 @@ def prepare(
     """
     work = work or Work()
     require_rule(experiment)
+    require_auxiliary(experiment)
     sources = Sources(experiment, root, work)
     inliers = read_inliers(experiment, sources.read)
     model = network_of(experiment, inliers.train, root)
     images = sources.images(inliers, model.transform)
     trained = replace(images, outliers=limited(images.outliers, experiment.data.outlier_limit))
     require_trainable(trained.inliers, trained.outliers, len(model.classes), experiment.train, processes)
-    require_end_of_warm_up(experiment, steps_of(trained.inliers, experiment.train))
+    steps = steps_of(trained.inliers, experiment.train)
+    require_end_of_warm_up(experiment, steps)
     ruler = Ruler(experiment, model, images, work, device)
     if known is not None:
         require_unchanged(images, known)
         loss = experiment.make_loss(**known.options)
         return Prepared(model, loss.fit(ruler.evidence(loss, known.prior, shape_only=True)), trained, known)
     sources.require_apart(images, model.transform)
-    loss = experiment.make_loss(**ruler.margins())
+    loss = experiment.make_loss(**ruler.margins(), **usual_warm_up(experiment, steps))
     prior = ruler.prior() if loss.about.evidence == "outlier prior" else None
     objective = loss.fit(ruler.evidence(loss, prior))
     used = {"name": experiment.loss, **options_of(loss, objective)}
@@ -147,16 +149,19 @@ class Ruler:
         )
 
     def margins(self) -> dict[str, float]:
-        """Options of the loss that its table leaves to the network's energies."""
-        rule, held_out = self.experiment.margins, self.images.held_out
+        """Options of the loss that its table leaves to the network's energies; margins that it gives stand."""
+        experiment, rule, held_out = self.experiment, self.experiment.margins, self.images.held_out
         if rule is None or held_out is None:
             return {}
-        inside, outside = (free_energy(self.bank(part).outputs.logits) for part in (self.images.calibration, held_out))
-        found = suggest(inside, outside, inside=rule.inside, outside=rule.outside)
-        options = {"margin_in": found.margin_in, "margin_out": found.margin_out}
-        if rule.alpha_gap is not None:
-            options["alpha"] = vars_of(self.experiment.make_loss())["alpha"] * found.gap / rule.alpha_gap
-        return options
+        loss = vars_of(experiment.make_loss())
+        if experiment.gives_margins:
+            found = Suggestion(*(loss[name] for name in MARGINS))
+        else:
+            parts = self.images.calibration, held_out
+            inside, outside = (free_energy(self.bank(part).outputs.logits) for part in parts)
+            found = suggest(inside, outside, inside=rule.inside, outside=rule.outside)
+        options = found._asdict()
+        return options if rule.alpha_gap is None else options | {"alpha": found.alpha(loss["alpha"], rule.alpha_gap)}
 
     def prior(self) -> list[int] | None:
         """Outliers per class, where there are outliers."""
@@ -195,14 +200,21 @@ def require_end_of_warm_up(experiment: Experiment, steps: int) -> None:
     """A run that is over before its warm-up has looked at outliers for nothing.
 
     Raises:
-        DataError: every step would be warm-up; the sentence names a number that fits.
+        DataError: every step would be the warm-up that was asked for; the sentence names a number that fits.
     """
-    warm_up = vars_of(experiment.make_loss()).get("warm_up", 0)
+    warm_up = experiment.loss_options.get("warm_up", 0)
     if 0 < warm_up >= steps:
         raise DataError(
-            f"'{experiment.loss}' leaves outliers out for its first {warm_up:,} steps, and the run has {steps:,}: they "
+            f"'{experiment.loss}' pushes no outlier for its first {warm_up:,} steps, and the run has {steps:,}: they "
             f"would never count. Train longer, or set loss.warm_up lower, as {steps // 5}."
         )
+
+
+def usual_warm_up(experiment: Experiment, steps: int) -> dict[str, int]:
+    """The loss's own warm-up, or a fifth of the run where that is less; nothing where the table gives one."""
+    usual = vars_of(experiment.make_loss()).get("warm_up")
+    given = "warm_up" in experiment.loss_options
+    return {} if usual is None or given else {"warm_up": min(usual, steps // 5)}
 
 
 def require_unchanged(images: Images, known: Measured) -> None:

@@ -300,9 +300,16 @@ def described(ready: Prepared) -> dict[str, Any]:
     values: dict[str, Any] = {"loss": dict(measured.loss), "inliers": len(images.inliers), **outliers}
     if measured.prior is not None:
         values["prior"] = measured.prior
-        finding = prior_zeros(measured.prior, max(measured.loss.get(name) or 0.0 for name in ("gamma", "gamma_weight")))
-        values["findings"] = [] if finding is None else [str(finding)]
+        values["findings"] = empty_classes(measured.prior, measured.loss)
     return values
+
+
+def empty_classes(prior: list[int], loss: Mapping[str, Any]) -> list[str]:
+    """What to know of classes without outliers, once for each exponent that is used."""
+    gammas = dict.fromkeys(loss[name] for name in ("gamma", "gamma_weight") if loss.get(name) is not None)
+    stays = bool(loss.get("zero_stays_zero"))
+    found = (prior_zeros(prior, gamma, zero_stays_zero=stays) for gamma in gammas)
+    return [str(each) for each in found if each is not None]
 
 
 def _stopped(place: RunFolder, step: int | None = None, steps: int = 0) -> Event:

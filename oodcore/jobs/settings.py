@@ -5,16 +5,15 @@ card of the result.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from oodcore.config import Experiment, read_experiment, recipes
+from oodcore.config import Experiment, flattened, read_experiment, recipes, usual_margins
 from oodcore.data import Entry, entries, entry
 from oodcore.errors import OODError
 from oodcore.losses import losses
-from oodcore.train.margins import PUBLISHED_GAP
 
 __all__ = ["LOSSES", "Adapted", "Basis", "adapted", "auxiliary_beside", "differing", "evaluation_of", "presets"]
 
@@ -121,7 +120,7 @@ def evaluation_of(basis: Basis) -> dict[str, Any]:
 
 def differing(experiments: Mapping[str, Experiment]) -> dict[str, dict[str, Any]]:
     """Setting → run → value, of settings that are not the same in all; what is only told of a run is left out."""
-    flat = {name: _flat(experiment.to_json()) for name, experiment in experiments.items()}
+    flat = {name: flattened(experiment.to_json()) for name, experiment in experiments.items()}
     settings = dict.fromkeys(setting for values in flat.values() for setting in values)
     return {
         setting: {name: values.get(setting) for name, values in flat.items()}
@@ -153,8 +152,8 @@ def _plain(basis: Basis, loss: str) -> dict[str, Any]:
     }
     if basis.long_tail is not None:
         values["data"]["long_tail"] = basis.long_tail
-    if "margin_in" in options:
-        values["margins"] = {"alpha_gap": PUBLISHED_GAP} if "alpha" in options else {}
+    if (rule := usual_margins(loss)) is not None:
+        values["margins"] = asdict(rule)
     if "warm_up" in options:
         values["loss"]["warm_up"] = options["warm_up"].default
     return values
@@ -192,11 +191,12 @@ def _images(values: dict[str, Any], basis: Basis) -> list[str]:
 
 def _margins(values: dict[str, Any], basis: Basis, known: Experiment) -> list[str]:
     """Fixed margins are those of one network; another one's are measured."""
-    loss = values["loss"]
-    if values["margins"] is not None or known.model.checkpoint == basis.checkpoint or "margin_in" not in loss:
+    loss, rule = values["loss"], usual_margins(known.loss)
+    own = known.model.checkpoint == basis.checkpoint
+    if rule is None or values["margins"] is not None or own or "margin_in" not in loss:
         return []
     inside, outside = loss.pop("margin_in"), loss.pop("margin_out")
-    values["margins"] = {"alpha_gap": PUBLISHED_GAP} if "alpha" in loss else {}
+    values["margins"] = asdict(rule)
     said = f"Margins are measured on this network's energies; {inside:g} and {outside:g} belong to another one."
     return [said + (" Alpha changes with the gap between them." if "alpha" in loss else "")]
 
@@ -227,8 +227,3 @@ def _budget(values: dict[str, Any], basis: Basis, known: Experiment | None) -> l
     train["precision"] = "32-true"
     values["validation"] = {"every": max(steps // VALIDATIONS, 1), "limit": VALIDATED}
     return said
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    tables = {key: value if isinstance(value, Mapping) else {"": value} for key, value in values.items()}
-    return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}

@@ -1,5 +1,8 @@
 """Squared hinges on both sides of the energy, shared by every energy loss."""
 
+from numbers import Real
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -7,7 +10,7 @@ from oodcore.errors import ScoreError
 from oodcore.functional import free_energy
 from oodcore.losses import Terms
 
-__all__ = ["energy_gaps", "require_margins", "require_outliers", "require_range", "shares"]
+__all__ = ["energy_gaps", "require_margins", "require_numbers", "require_outliers", "require_range", "shares"]
 
 
 def energy_gaps(
@@ -44,8 +47,9 @@ def require_margins(margin_in: float, margin_out: float) -> None:
     """In-distribution energies are pushed below the one, outliers' above the other.
 
     Raises:
-        ScoreError: the wrong way round, or not finite.
+        ScoreError: the wrong way round, not finite, or no numbers.
     """
+    require_numbers(margin_in=margin_in, margin_out=margin_out)
     if not -float("inf") < margin_in < margin_out < float("inf"):
         raise ScoreError(
             f"margin_in must lie below margin_out, as energies of known images are low; got margin_in {margin_in:g} "
@@ -53,12 +57,24 @@ def require_margins(margin_in: float, margin_out: float) -> None:
         )
 
 
-def require_range(**values: float | None) -> None:
-    """Numbers that must be 0 or more, and finite; None is left alone.
+def require_range(**values: float) -> None:
+    """Numbers that must be 0 or more, and finite.
 
     Raises:
         ScoreError: one of them is not; the sentence names it.
     """
+    require_numbers(**values)
     for name, value in values.items():
-        if value is not None and not 0 <= value < float("inf"):
+        if not 0 <= value < float("inf"):
             raise ScoreError(f"{name} must be 0 or more; got {value:g}.")
+
+
+def require_numbers(**values: Any) -> None:
+    """Numbers of any kind.
+
+    Raises:
+        ScoreError: one of them is none; the sentence names it.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise ScoreError(f"{name} must be a number; got {value!r}.")

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from oodcore.errors import ScoreError
+from oodcore.functional import wide
 from oodcore.losses import About, LogitObjective, Terms, losses
 from oodcore.losses._hinges import energy_gaps, require_margins, require_range, shares
 from oodcore.losses._mean import weighted_mean
 from oodcore.metrics.inputs import Array
 from oodcore.priors import majority, temper
-from oodcore.records import Outputs
 
 __all__ = ["BalancedEnergy", "BalancedEnergyObjective"]
 
@@ -63,8 +63,13 @@ class BalancedEnergy:
     )
 
     def __post_init__(self) -> None:
-        require_range(weight=self.weight, alpha=self.alpha, gamma=self.gamma, gamma_weight=self.gamma_weight)
+        require_range(weight=self.weight, alpha=self.alpha, gamma=self.gamma, gamma_weight=self.exponent)
         require_margins(self.margin_in, self.margin_out)
+
+    @property
+    def exponent(self) -> float:
+        """The weight's gamma, its own or that of the margin."""
+        return self.gamma if self.gamma_weight is None else self.gamma_weight
 
     def fit(self, prior: Array | None = None, /) -> "BalancedEnergyObjective":
         """With the untempered prior, shape (k,), in any positive scale: `oodcore.priors.outlier_counts`.
@@ -76,8 +81,8 @@ class BalancedEnergy:
             raise ScoreError(
                 "Balanced energy needs the outliers' class prior. Count it with outlier_counts, `ood prior`."
             )
-        weight = self.gamma if self.gamma_weight is None else self.gamma_weight
-        tempered = [temper(prior, gamma, zero_stays_zero=self.zero_stays_zero) for gamma in (self.gamma, weight)]
+        gammas = self.gamma, self.exponent
+        tempered = [temper(prior, gamma, zero_stays_zero=self.zero_stays_zero) for gamma in gammas]
         return BalancedEnergyObjective(self, tempered[0], tempered[1])
 
 
@@ -89,17 +94,20 @@ class BalancedEnergyObjective(LogitObjective):
     margin_prior: Float64[Tensor, " k"]
     weight_prior: Float64[Tensor, " k"]
 
-    def __call__(
-        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
-    ) -> Terms:
-        inside, outside = self._gaps(id_logits, ood_logits)
-        share = majority(ood_logits, self.weight_prior)
+    def _terms(self, inside: Float[Tensor, "n k"], labels: Int[Tensor, " n"], outside: Float[Tensor, "m k"]) -> Terms:
+        inner, outer = self._gaps(inside, outside)
+        share = majority(outside, self.weight_prior)
         return {
-            "cross_entropy": F.cross_entropy(id_logits, labels),
-            "energy_in": self.loss.weight * inside.square().mean(),
+            "cross_entropy": F.cross_entropy(inside, labels),
+            "energy_in": self.loss.weight * inner.square().mean(),
             "energy_out": self.loss.weight
-            * weighted_mean(outside.square(), share.detach() if self.loss.detach_weight else share),
+            * weighted_mean(outer.square(), share.detach() if self.loss.detach_weight else share),
         }
+
+    @property
+    def gamma_weight(self) -> float:
+        """As it is used."""
+        return self.loss.exponent
 
     @property
     def class_margins(self) -> Float64[Tensor, " k"]:
@@ -113,21 +121,21 @@ class BalancedEnergyObjective(LogitObjective):
 
     def pushed(self, ood_logits: Float[Tensor, "m k"]) -> Bool[Tensor, " m"]:
         """Which outliers lie below their own margin, so that the loss pushes their energy up."""
-        return self._gaps(ood_logits, ood_logits)[1] > 0
+        logits = wide(ood_logits)
+        return self._gaps(logits, logits)[1] > 0
 
-    def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
-        """Share of each side that is on the wrong side of its margin."""
-        return shares(*self._gaps(inside.logits, outside.logits))
+    def _activity(self, inside: Float[Tensor, "n k"], outside: Float[Tensor, "m k"]) -> Terms:
+        return shares(*self._gaps(inside, outside))
 
     def _gaps(
-        self, id_logits: Float[Tensor, "n k"], ood_logits: Float[Tensor, "m k"]
+        self, inside: Float[Tensor, "n k"], outside: Float[Tensor, "m k"]
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]]:
-        if ood_logits.shape[-1] != len(self.margin_prior):
+        if outside.shape[-1] != len(self.margin_prior):
             raise ScoreError(
-                f"The prior has {len(self.margin_prior)} classes, the network {ood_logits.shape[-1]}. "
+                f"The prior has {len(self.margin_prior)} classes, the network {outside.shape[-1]}. "
                 "Count the outliers with the network that is trained."
             )
         loss = self.loss
-        share = majority(ood_logits, self.margin_prior)
+        share = majority(outside, self.margin_prior)
         lift = loss.alpha * (share.detach() if loss.detach_margin else share)
-        return energy_gaps(id_logits, ood_logits, loss.margin_in, loss.margin_out + lift)
+        return energy_gaps(inside, outside, loss.margin_in, loss.margin_out + lift)

@@ -27,7 +27,5 @@ class CrossEntropy:
 class CrossEntropyObjective(LogitObjective):
     """Outliers, if any, are not looked at."""
 
-    def __call__(
-        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
-    ) -> Terms:
-        return {"cross_entropy": F.cross_entropy(id_logits, labels)}
+    def _terms(self, inside: Float[Tensor, "n k"], labels: Int[Tensor, " n"], outside: Float[Tensor, "m k"]) -> Terms:
+        return {"cross_entropy": F.cross_entropy(inside, labels)}

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from oodcore.losses import About, LogitObjective, Terms, losses
 from oodcore.losses._hinges import energy_gaps, require_margins, require_range, shares
-from oodcore.records import Outputs
 
 __all__ = ["Energy", "EnergyObjective"]
 
@@ -52,16 +51,18 @@ class EnergyObjective(LogitObjective):
 
     loss: Energy
 
-    def __call__(
-        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
-    ) -> Terms:
-        inside, outside = energy_gaps(id_logits, ood_logits, self.loss.margin_in, self.loss.margin_out)
+    def _terms(self, inside: Float[Tensor, "n k"], labels: Int[Tensor, " n"], outside: Float[Tensor, "m k"]) -> Terms:
+        inner, outer = self._gaps(inside, outside)
         return {
-            "cross_entropy": F.cross_entropy(id_logits, labels),
-            "energy_in": self.loss.weight * inside.square().mean(),
-            "energy_out": self.loss.weight * outside.square().mean(),
+            "cross_entropy": F.cross_entropy(inside, labels),
+            "energy_in": self.loss.weight * inner.square().mean(),
+            "energy_out": self.loss.weight * outer.square().mean(),
         }
 
-    def activity(self, inside: Outputs, outside: Outputs, /) -> Terms:
-        """Share of each side that is on the wrong side of its margin."""
-        return shares(*energy_gaps(inside.logits, outside.logits, self.loss.margin_in, self.loss.margin_out))
+    def _activity(self, inside: Float[Tensor, "n k"], outside: Float[Tensor, "m k"]) -> Terms:
+        return shares(*self._gaps(inside, outside))
+
+    def _gaps(
+        self, inside: Float[Tensor, "n k"], outside: Float[Tensor, "m k"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]]:
+        return energy_gaps(inside, outside, self.loss.margin_in, self.loss.margin_out)

@@ -59,12 +59,10 @@ class LogitAdjustedObjective(LogitObjective):
 
     lift: Float64[Tensor, " k"]
 
-    def __call__(
-        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
-    ) -> Terms:
-        if id_logits.shape[1] != len(self.lift):
+    def _terms(self, inside: Float[Tensor, "n k"], labels: Int[Tensor, " n"], outside: Float[Tensor, "m k"]) -> Terms:
+        if inside.shape[1] != len(self.lift):
             raise ScoreError(
-                f"The counts are of {len(self.lift)} classes, the network has {id_logits.shape[1]}. "
+                f"The counts are of {len(self.lift)} classes, the network has {inside.shape[1]}. "
                 "Count the images that it is trained on."
             )
-        return {"cross_entropy": F.cross_entropy(id_logits + self.lift.to(id_logits), labels)}
+        return {"cross_entropy": F.cross_entropy(inside + self.lift.to(inside), labels)}

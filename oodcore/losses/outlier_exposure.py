@@ -43,12 +43,10 @@ class OutlierExposureObjective(LogitObjective):
 
     weight: float
 
-    def __call__(
-        self, id_logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], ood_logits: Float[Tensor, "m k"], /
-    ) -> Terms:
-        require_outliers(ood_logits)
-        uniform = ood_logits.logsumexp(dim=1) - ood_logits.mean(dim=1)
+    def _terms(self, inside: Float[Tensor, "n k"], labels: Int[Tensor, " n"], outside: Float[Tensor, "m k"]) -> Terms:
+        require_outliers(outside)
+        uniform = outside.logsumexp(dim=1) - outside.mean(dim=1)
         return {
-            "cross_entropy": F.cross_entropy(id_logits, labels),
+            "cross_entropy": F.cross_entropy(inside, labels),
             "outlier_exposure": self.weight * uniform.mean(),
         }

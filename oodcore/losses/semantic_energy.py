@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from oodcore.errors import ScoreError
 from oodcore.functional import Distance, Reading, cluster_focal, representation_score, wide
-from oodcore.losses import About, Terms, losses
-from oodcore.losses._hinges import energy_gaps, require_margins, require_range, shares
+from oodcore.losses import About, Terms, losses, require_batch
+from oodcore.losses._hinges import energy_gaps, require_margins, require_numbers, require_range, shares
 from oodcore.models import Network
 from oodcore.records import Evidence, Outputs
 
@@ -55,9 +55,11 @@ class SemanticEnergy:
         gamma: $\gamma \ge 0$: the higher, the less count images that are close to their centre already.
         pull: $\eta \ge 0$; None takes 0.5 with cosines, 0.05 with Euclidean distances. At 0, clusters stay wide.
         margin_push: $M$; None takes 1 with cosines (no cosine above 1/2), and with Euclidean distances the 99th
-            percentile of R over the bank plus 1.
+            percentile of R over the bank plus 1. The bank is collected before fine-tuning, so warm-up, which draws
+            known images closer, has not shrunk it yet.
         width: Number m of embedding dimensions.
-        warm_up: So many steps train with cross-entropy and cluster focal loss alone: 390 are an epoch of CIFAR.
+        warm_up: So many steps train with cross-entropy and cluster focal loss alone: 371 are an epoch of CIFAR in
+            batches of 128 without its calibration images. Batch norm sees outliers from the first step on.
         seed: Of the projection at the start.
 
     Raises:
@@ -76,22 +78,13 @@ class SemanticEnergy:
     pull: float | None = None
     margin_push: float | None = None
     width: int = 128
-    warm_up: int = 390
+    warm_up: int = 371
     seed: int = 0
     about: ClassVar[About] = About(
         "Semantic energy", "reconstruction of Joshi et al., arXiv:2208.10787", outliers=True, evidence="bank"
     )
 
     def __post_init__(self) -> None:
-        require_range(
-            weight=self.weight,
-            weight_cluster=self.weight_cluster,
-            weight_push=self.weight_push,
-            gamma=self.gamma,
-            pull=self.pull,
-            warm_up=self.warm_up,
-        )
-        require_margins(self.margin_in, self.margin_out)
         for name, value, known in (
             ("reading", self.reading, get_args(Reading)),
             ("distance", self.distance, get_args(Distance)),
@@ -100,10 +93,23 @@ class SemanticEnergy:
                 raise ScoreError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
         if self.reading == "C" and self.distance != "cosine":
             raise ScoreError("Reading C is defined on cosines. Use distance 'cosine', or reading A or B.")
+        require_range(
+            weight=self.weight,
+            weight_cluster=self.weight_cluster,
+            weight_push=self.weight_push,
+            temperature=self.tau,
+            gamma=self.gamma,
+            pull=self.eta,
+            warm_up=self.warm_up,
+            width=self.width,
+        )
+        require_margins(self.margin_in, self.margin_out)
         if not 0 < self.tau < math.inf:
             raise ScoreError(f"temperature must be above 0 and finite; got {self.tau:g}.")
-        if self.margin_push is not None and not math.isfinite(self.margin_push):
-            raise ScoreError(f"margin_push must be finite; got {self.margin_push}.")
+        if self.margin_push is not None:
+            require_numbers(margin_push=self.margin_push)
+            if not math.isfinite(self.margin_push):
+                raise ScoreError(f"margin_push must be finite; got {self.margin_push}.")
         if self.width < 1:
             raise ScoreError(f"width must be at least 1; got {self.width}.")
 
@@ -174,6 +180,7 @@ class SemanticEnergyObjective(nn.Module):
         self.loss, self.margin_push = loss, margin_push
         self.projection = nn.Parameter(projection.detach().clone())
         self.centers = nn.Parameter(centers.detach().clone())
+        self.temperature, self.pull = loss.tau, loss.eta  # as they are used
         self.warming = False
         """Whether the hinges wait; only `stage` sets it."""
 
@@ -183,6 +190,7 @@ class SemanticEnergyObjective(nn.Module):
 
     def forward(self, inside: Outputs, labels: Int[Tensor, " n"], outside: Outputs, /) -> Terms:
         """Weighted scalar terms of one batch; each side is averaged over itself. All in at least float32."""
+        require_batch(inside.logits, outside.logits)
         inner, outer = self._energy_gaps(inside, outside)
         loss, on = self.loss, 0.0 if self.warming else 1.0  # multiplied, so that every step has the same graph
         return {

@@ -7,7 +7,7 @@ import numpy as np
 from oodcore.errors import ScoreError
 from oodcore.metrics.inputs import Array, as_scores
 
-__all__ = ["Suggestion", "suggest"]
+__all__ = ["PUBLISHED_GAP", "Suggestion", "suggest"]
 
 PUBLISHED_GAP = 18.0  # between -23 and -5
 
@@ -23,9 +23,12 @@ class Suggestion(NamedTuple):
         """Their distance, on which balanced energy's alpha lives."""
         return self.margin_out - self.margin_in
 
-    def alpha(self, classes: int) -> float:
-        """CIFAR-10's 10 at a gap of 18, scaled to this gap and, as CIFAR-100's 100 is, to the number of classes."""
-        return classes * self.gap / PUBLISHED_GAP
+    def alpha(self, published: float, gap: float = PUBLISHED_GAP) -> float:
+        """Balanced energy's alpha on the scale of these margins, of one that was published for margins `gap` apart.
+
+        Published are 10 for CIFAR-10 and 100 for CIFAR-100, as many as there are classes.
+        """
+        return published * self.gap / gap
 
 
 def suggest(id_energies: Array, ood_energies: Array, *, inside: float = 25.0, outside: float = 75.0) -> Suggestion:
@@ -49,6 +52,6 @@ def suggest(id_energies: Array, ood_energies: Array, *, inside: float = 25.0, ou
         raise ScoreError(
             f"Margins would be the wrong way round: percentile {inside:g} of in-distribution energies is {low:.4g}, "
             f"percentile {outside:g} of the outliers' is {high:.4g}. This network does not tell them apart yet. Train "
-            "it longer, or give margin_in and margin_out in [loss]."
+            "it longer, or give both margins yourself: margin_in and margin_out in [loss], which then stand."
         )
     return Suggestion(low, high)

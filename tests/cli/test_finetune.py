@@ -55,12 +55,15 @@ def test_margins_are_measured_on_the_network_of_the_start(call: Call, shapes: Pa
     assert f"margin_out {expected[1]:.3f}: percentile 75 of outliers' energies" in result.stdout
 
 
-@pytest.mark.parametrize(("more", "warm_up"), [((), 2), (("--set", "loss.warm_up=7"), 7)])
+@pytest.mark.parametrize(
+    ("more", "warm_up"),
+    [(("--steps", 10), 2), (("--steps", 10, "--set", "loss.warm_up=7"), 7), (("--set", "train.steps=15"), 3)],
+)
 def test_a_short_run_warms_up_for_a_fifth_of_its_steps(
     call: Call, shapes: Path, more: tuple[str, ...], warm_up: int
 ) -> None:
     """An epoch of CIFAR, the usual warm-up, would take it whole, and outliers would never count."""
-    result = call("finetune", shapes, "--loss", "semantic-energy", *SETS, *SHORT, "--steps", 10, *more)
+    result = call("finetune", shapes, "--loss", "semantic-energy", *SETS, *SHORT, *more)
     assert result.exit_code == 0, result.output
     assert read_card("runs/start-semantic-energy-0/checkpoint").recipe["loss"]["warm_up"] == warm_up
 
@@ -72,13 +75,36 @@ def test_margins_by_hand_are_taken_as_they_are(call: Call, shapes: Path) -> None
     assert "percentile" not in result.stdout
 
 
+def test_margins_among_the_changes_are_taken_as_they_are(call: Call, shapes: Path) -> None:
+    words = "--set", "loss.margin_in=-9", "--set", "loss.margin_out=-4"
+    result = call("finetune", shapes, "--loss", "energy", *SETS, *SHORT, *words)
+    card = read_card("runs/start-energy-0/checkpoint").recipe
+    assert (card["loss"]["margin_in"], card["loss"]["margin_out"], card["margins"]) == (-9.0, -4.0, None)
+    assert "percentile" not in result.stdout
+    result = call(
+        "finetune", shapes, "--loss", "energy", *SETS, *SHORT, *words, "--set", "margins.inside=1", "--out", "2"
+    )
+    assert "margin_in -9.000: as given" in result.stdout
+
+
+def test_alpha_is_scaled_to_measured_margins_unless_it_is_given(call: Call, shapes: Path) -> None:
+    words = "finetune", shapes, "--loss", "balanced-energy", *SETS, *SHORT
+    assert call(*words, "--out", "usual").exit_code == 0
+    used = read_card("usual/checkpoint").recipe["loss"]
+    assert used["alpha"] == pytest.approx(10 * (used["margin_out"] - used["margin_in"]) / 18)
+    assert call(*words, "--out", "given", "--alpha", 9).exit_code == 0
+    assert read_card("given/checkpoint").recipe["loss"]["alpha"] == 9
+    assert call(*words, "--out", "by hand", "--margins", "-9,-4").exit_code == 0
+    assert read_card("by hand/checkpoint").recipe["loss"]["alpha"] == 10
+
+
 def test_alpha_is_scaled_to_the_gap_where_asked(call: Call, shapes: Path) -> None:
     words = *SHORT, "--alpha", 9, "--gamma", 0, "--set", "margins.alpha_gap=18"
     result = call("finetune", shapes, "--loss", "balanced-energy", *SETS, *words)
     used = read_card("runs/start-balanced-energy-0/checkpoint").recipe["loss"]
     assert used["alpha"] == pytest.approx(9 * (used["margin_out"] - used["margin_in"]) / 18)
     assert f"alpha {used['alpha']:.3f}: scaled" in result.stdout
-    assert "OOD008" not in result.stderr  # at gamma 0 nothing is tempered
+    assert "which weigh as much as all others at gamma = 0" in result.stderr
 
 
 def test_the_prior_is_shown_by_class_and_empty_classes_are_told(call: Call, shapes: Path) -> None:
@@ -109,6 +135,9 @@ def test_a_long_tail_is_taken_over_from_the_card_and_can_be_left(call: Call, sha
     ("words", "sentence"),
     [
         (("energy", "--margins", "-4,-9"), "margin_in must lie below margin_out"),
+        (("energy", "--set", "loss.margin_in=-9"), "[loss] gives margin_in alone, and [margins] measures both."),
+        (("energy", "--outliers", "shapes-near"), "'shapes-near' holds OOD test images"),
+        (("energy", "--set", "loss=3"), "A table [loss] is needed"),
         (("energy", "--margins", "3"), "--margins takes two numbers, as -23,-5; got '3'"),
         (
             ("energy", "--set", "margins.inside=90", "--set", "margins.outside=1"),

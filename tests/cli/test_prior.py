@@ -37,11 +37,13 @@ def test_the_table_has_a_row_for_each_class_and_empty_ones_are_told(call: Call, 
     assert "OOD008" in result.stderr
 
 
-def test_the_uniform_prior_has_nothing_to_tell(call: Call, shapes: Path) -> None:
+def test_the_uniform_prior_gives_empty_classes_full_weight_and_tells_it(call: Call, shapes: Path) -> None:
     result = call("prior", shapes, "--outliers", "shapes-aux", "--gamma", 0, "--json")
     found = json.loads(result.stdout)
     assert found["tempered"]["0"] == pytest.approx([0.1] * 10)
-    assert found["findings"] == []
+    assert 0 in found["counts"]
+    (finding,) = found["findings"]
+    assert "which weigh as much as all others at gamma = 0" in finding
 
 
 @pytest.mark.parametrize(

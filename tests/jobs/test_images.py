@@ -106,12 +106,6 @@ def test_a_catalogued_set_without_parts_is_divided_by_content(world: World, monk
     assert "chosen by content" in found.rule
 
 
-def test_test_sets_are_no_training_outliers(world: World, data_root: Path) -> None:
-    source = Sources(world.experiment(data={"outliers": "ood-mnist"}), data_root, Work())
-    with pytest.raises(DataError, match="'ood-mnist' has the splits test; got 'train'"):
-        read_outliers(source.experiment, source.read)
-
-
 @pytest.mark.parametrize("split", ["calibration", "train+calibration"])
 def test_validation_images_are_not_trained_on(world: World, split: str) -> None:
     with pytest.raises(DataError, match=r"would train on the images that validate. Use split = 'train'"):
@@ -205,9 +199,22 @@ def test_an_outlier_that_shows_an_image_tested_for_accuracy_is_refused(
     tested = in_memory(entry("shapes").open("test").take(slice(3)), Preprocessing())
     planted = replace(found.outliers, images=torch.cat([tested.images[:1], found.outliers.images[1:]]))
     monkeypatch.setattr(module, "catalogued", lambda _: replace(entry("shapes"), needs=("a file",)))
-    sources = Sources(world.experiment(data={"not_tested": []}), None, Work())
+    sources = Sources(world.experiment(data={"inliers": "shapes", "not_tested": []}), None, Work())
     with pytest.raises(DataError, match=r"1 images of 'shapes' are also among the training outliers"):
         sources.require_apart(replace(found, outliers=planted), Preprocessing())
+
+
+def test_an_outlier_among_the_tested_images_of_ones_own_set_is_refused(world: World, tmp_path: Path) -> None:
+    for seed, part in enumerate(("train", "calibration", "test")):
+        draw(tmp_path / "mine" / part / "cat", 3, seed, size=(32, 32))
+    test = image_folder(tmp_path / "mine", "test")
+    found = opened(world, data={"inliers": str(tmp_path / "mine")})
+    assert found.outliers is not None
+    planted = torch.cat([in_memory(test, Preprocessing()).images[:1], found.outliers.images[1:]])
+    found = replace(found, outliers=replace(found.outliers, images=planted))
+    sources = Sources(world.experiment(data={"inliers": str(tmp_path / "mine"), "not_tested": []}), None, Work())
+    with pytest.raises(DataError, match=r"1 images of 'mine' are also among the training outliers"):
+        sources.require_apart(found, Preprocessing())
 
 
 def test_a_copy_of_another_size_is_found_where_the_network_sees_the_same(world: World, packed: Pack) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,19 @@ def test_alpha_is_scaled_to_the_gap_that_was_found(world: World) -> None:
     assert prepare(world.experiment(loss=BALANCED, margins=EVERYTHING)).measured.loss["alpha"] == 10
 
 
+def test_margins_that_are_given_stand_and_nothing_is_measured(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the advice of a network that tells nothing apart says."""
+    given = {"margin_in": -9, "margin_out": -4.0}
+    crossed = {"inside": 100.0, "outside": 0.0}
+    with monkeypatch.context() as patch:
+        patch.setattr(Ruler, "bank", None)
+        found = prepare(world.experiment(loss={"name": "energy", **given}, margins=crossed)).measured.loss
+        assert (found["margin_in"], found["margin_out"]) == (-9.0, -4.0)
+    loss = prepare(world.experiment(loss=BALANCED | given, margins={**crossed, "alpha_gap": 18.0})).measured.loss
+    assert (loss["margin_in"], loss["margin_out"]) == (-9.0, -4.0)
+    assert loss["alpha"] == pytest.approx(10 * 5 / 18)
+
+
 def test_margins_the_wrong_way_round_are_told_with_advice(world: World) -> None:
     with pytest.raises(ScoreError, match=r"the wrong way round: percentile 100 of in-dist.*Train it longer, or give"):
         prepare(world.experiment(loss={"name": "energy"}, margins={"inside": 100.0, "outside": 0.0}))
@@ -88,6 +101,27 @@ def test_margins_for_a_loss_without_them_are_refused_before_any_work(
     nothing_is_read(monkeypatch)
     with pytest.raises(DataError, match=sentence):
         prepare(world.experiment(**({"margins": {}} | tables)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("shapes-near", "OOD test images"),
+        ("svhn", "OOD test images"),
+        ("fashion-mnist", "OOD test images"),
+        ("ood-mnist", "OOD test images"),
+        ("cifar100", "in-distribution images"),
+        ("shapes", "in-distribution images"),
+    ],
+)
+def test_sets_with_another_role_are_no_auxiliary_outliers(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    nothing_is_read(monkeypatch)
+    with pytest.raises(
+        DataError, match=rf"'{name}' holds {kind}: .*Choose auxiliary outliers: shapes-aux, random-300k"
+    ):
+        prepare(world.experiment(data={"outliers": name}))
 
 
 def test_the_prior_counts_all_outliers_even_where_few_are_trained_on(world: World) -> None:
@@ -168,6 +202,24 @@ def test_a_warm_up_that_never_ends_is_refused_before_anything_is_measured(
     assert prepare(world.experiment(train=train, loss=loss, margins=EVERYTHING)).measured.loss["warm_up"] == steps - 1
 
 
+@pytest.mark.parametrize(
+    ("train", "warm_up"),
+    [({"steps": 11}, 2), ({"steps": None, "epochs": 4}, 2), ({"steps": 3}, 0), ({"steps": 2000}, 371)],
+)
+def test_the_usual_warm_up_is_at_most_a_fifth_of_the_run(world: World, train: dict[str, Any], warm_up: int) -> None:
+    loss = {"name": "semantic_energy", "width": 8}
+    assert prepare(world.experiment(train=train, loss=loss, margins=EVERYTHING)).measured.loss["warm_up"] == warm_up
+
+
+def test_what_a_loss_leaves_to_its_usual_numbers_is_noted_as_used(world: World) -> None:
+    loss = {"name": "semantic_energy", "width": 8}
+    used = prepare(world.experiment(loss=loss, margins=EVERYTHING)).measured.loss
+    assert (used["temperature"], used["pull"], used["margin_push"]) == (0.1, 0.5, 1.0)
+    used = prepare(world.experiment(loss=loss | {"distance": "euclidean"}, margins=EVERYTHING)).measured.loss
+    assert (used["temperature"], used["pull"]) == (1.0, 0.05)
+    assert prepare(world.experiment(loss=BALANCED, margins=EVERYTHING)).measured.loss["gamma_weight"] == 0.5
+
+
 def test_what_only_fresh_weights_take_is_refused_beside_a_checkpoint(world: World, parent: Path) -> None:
     start = {"architecture": None, "checkpoint": str(parent), "options": {"dropout": 0.1}, "std": [0.5, 0.5, 0.5]}
     with pytest.raises(DataError, match=r"\[model\] options and std would be left unused: they describe fresh weights"):
@@ -201,7 +253,7 @@ def test_what_is_known_is_not_measured_again(world: World, monkeypatch: pytest.M
     assert second.measured == first.measured
     assert isinstance(first.objective, BalancedEnergyObjective)
     assert isinstance(second.objective, BalancedEnergyObjective)
-    assert second.objective.loss == first.objective.loss
+    assert second.objective.loss == replace(first.objective.loss, gamma_weight=0.5)  # as it was used
     assert torch.equal(second.objective.margin_prior, first.objective.margin_prior)
 
 

@@ -105,6 +105,20 @@ def test_a_loss_that_needs_outliers_says_so_when_there_are_none(name: str) -> No
 
 
 @every_loss
+def test_a_batch_without_known_images_is_no_divergence(name: str) -> None:
+    with pytest.raises(ScoreError, match="no in-distribution images in this batch"):
+        fitted(name).terms(outputs(0, 1), LABELS[:0], outputs(M, 2))
+
+
+@pytest.mark.usefixtures("unchecked")
+@every_loss
+def test_logits_of_two_networks_are_refused(name: str) -> None:
+    less = Outputs(outputs(M, 2).logits[:, :3], outputs(M, 2).features)
+    with pytest.raises(ScoreError, match="have 4 classes, those of outliers 3"):
+        fitted(name).terms(outputs(N, 1), LABELS, less)
+
+
+@every_loss
 def test_the_sum_falls_along_its_negative_gradient(name: str) -> None:
     objective, inside, outside = fitted(name), outputs(N, 1), outputs(M, 2)
     tensors = [*inside[:2], *outside[:2]]
@@ -152,6 +166,27 @@ def test_terms_keep_the_precision_of_the_logits(name: str, kind: torch.dtype) ->
     assert [v.item() for v in terms.values()] == pytest.approx([v.item() for v in wide.values()], rel=1e-4)
 
 
+def strong(rows: int, seed: int) -> Tensor:
+    """Logits of some 300, with both signs."""
+    return 300 * (outputs(rows, seed).logits.sign() + outputs(rows, seed + 9).logits / 100)
+
+
+@every_loss
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_is_computed_in_float32(name: str, kind: torch.dtype, autocast: bool) -> None:
+    """The square of an energy of 300 is no float16, and a bfloat16 has three digits."""
+    objective = fitted(name, torch.float32)
+    half = [Outputs(strong(*part).to(kind), outputs(*part).features.to(kind)) for part in ((N, 1), (M, 2))]
+    single = [Outputs(logits.float(), features.float()) for logits, features, *_ in half]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found, active = objective.terms(half[0], LABELS, half[1]), objective.activity(*half)
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    assert all(value.isfinite() for value in found.values())
+    assert found == objective.terms(single[0], LABELS, single[1])
+    assert active == objective.activity(*single)
+
+
 @every_loss
 def test_activity_is_a_share_for_each_hinge(name: str) -> None:
     inside, outside = outputs(N, 1), outputs(M, 2)
@@ -191,6 +226,9 @@ NUMBERS = [
 ]
 
 
+OPTIONAL = [("balanced_energy", "gamma_weight"), *(("semantic_energy", name) for name in ("pull", "margin_push"))]
+
+
 @pytest.mark.parametrize(("name", "field"), NUMBERS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_that_are_none_are_refused(name: str, field: str, value: float) -> None:
@@ -202,6 +240,16 @@ def test_numbers_that_are_none_are_refused(name: str, field: str, value: float) 
 def test_negative_numbers_are_refused(name: str, field: str) -> None:
     with pytest.raises(ScoreError, match=field):
         losses[name](**{field: -0.1})
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [*((*pair, None) for pair in NUMBERS), *((*pair, value) for pair in NUMBERS + OPTIONAL for value in ("3", True))],
+)
+def test_what_is_no_number_is_refused(name: str, field: str, value: Any) -> None:
+    with pytest.raises(ScoreError, match=f"{field} must be a number; got {value!r}"):
+        losses[name](**{field: value})
 
 
 @pytest.mark.gpu

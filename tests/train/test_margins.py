@@ -17,10 +17,11 @@ def test_the_gap_is_positive() -> None:
     assert suggest([-9.0], [-2.0]).gap == 7.0
 
 
-def test_alpha_grows_with_the_gap_and_the_classes() -> None:
+def test_alpha_grows_with_the_gap() -> None:
     assert Suggestion(-23.0, -5.0).alpha(10) == 10.0
     assert Suggestion(-23.0, -5.0).alpha(100) == 100.0
     assert Suggestion(-14.0, -5.0).alpha(10) == 5.0
+    assert Suggestion(-14.0, -5.0).alpha(10, gap=3.0) == 30.0
 
 
 def test_the_order_of_the_energies_does_not_matter() -> None:

@@ -205,7 +205,7 @@ def test_doubts_are_the_librarys(tiny: tuple[Path, Exhibit]) -> None:
     census = counted(tiny[1]).census
     empty = replace(census, counts=torch.tensor([0, *census.counts.tolist()[1:]]))
     assert outliers.findings(tiny[1], empty, 0.5) == [prior_zeros(empty.counts, 0.5)]
-    assert outliers.findings(tiny[1], empty, 0.0) == []  # at gamma 0 no count plays a part
+    assert outliers.findings(tiny[1], empty, 0.0) == [prior_zeros(empty.counts, 0.0)]
     assert outliers.findings(tiny[1], replace(empty, counts=empty.counts + 1), 0.5) == []
     shared = replace(census, counts=torch.ones(10, dtype=torch.int64), kinds=(tiny[1].model.classes[2],))
     assert [finding.code for finding in outliers.findings(tiny[1], shared, 0.5)] == ["OOD003"]
