@@ -182,13 +182,13 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     (note,) = [caption.value for caption in page.caption if "carry no normalisation" in caption.value]
     assert note.endswith("You can change this below.")
     page.selectbox(key="classes-from").set_value("Drawn shapes").run()
-    page.text_input(key="title").set_value("Mine").run()
+    page.text_input(key="title").set_value("Mine *really*").run()
     click(page, "Keep it on this server")
     assert "Kept as" in sentences(page)
     (made,) = {folder.name for folder in served.iterdir() if not folder.name.startswith(".")} - before
     assert made.startswith("own-resnet-8-w4-")
     assert own_folder() == served
-    assert "Mine" in words(page)
+    assert r"Mine \*really\*" in words(page)
 
     click(page, "Fit its scorers")
     (job,) = line.jobs()
@@ -199,7 +199,7 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     assert not [one for one in page.button if one.label == "Fit its scorers"]
 
     click(page, "Delete it")
-    assert "'Mine' is deleted." in sentences(page)
+    assert r"'Mine \*really\*' is deleted." in sentences(page)
     assert not (served / made).exists()
 
 
@@ -272,6 +272,8 @@ def test_its_owner_fits_it_again(page: AppTest, served: Path, line: Queue) -> No
         page.run()
         click(page, "Fit it again")
         assert line.jobs()[0].order["owner"] == line.jobs()[0].owner_hash
+        popover = page.get("popover")[0].proto.popover
+        assert (popover.label, popover.disabled) == ("Fit again", True)
     finally:
         shutil.rmtree(made)
         shutil.rmtree(served / ".owners")
