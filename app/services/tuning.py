@@ -41,6 +41,7 @@ __all__ = [
     "outliers_for",
     "runs",
     "start",
+    "started_from",
     "story",
 ]
 
@@ -225,6 +226,20 @@ def comparison(job: Job) -> Comparison:
         DataError: it cannot be read.
     """
     return _COMPARED.find(job.id, lambda: Comparison.read(job.result / COMPARISON))
+
+
+def started_from(job: Job) -> Exhibit:
+    """The checkpoint that a run began with.
+
+    Raises:
+        OODError: it is not here any more, or cannot be read; or the run's order is damaged.
+    """
+    name = str(experiment_of(job.order).model.checkpoint)
+    if (folder := resources.folders().get(name)) is None:
+        raise OODError(
+            f"'{name}', with which this run began, is no longer on this server, so their decisions cannot be compared."
+        )
+    return resources.exhibit(folder)
 
 
 def archive(job: Job) -> bytes:

@@ -1,19 +1,23 @@
 """The page's logic, without a browser and without a process: what is ordered, what is shown of a run, who may what."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
 from app.services import jobs
+from oodcore.jobs.comparison import Comparison, Side
 from oodcore.jobs.folder import Status
 from oodcore.jobs.queue import Job, Limits, Queue
+from oodcore.report import Convention
 
 WEIGHT = "Weight of the outlier term"
+RANKS = {"auroc": 0.9, "fpr95_ood_positive": 0.2, "fpr95_id_positive": 0.3}
 VIEW = str(Path(app.__file__).with_name("views") / "finetune.py")
 
 
@@ -196,6 +200,50 @@ def test_what_ended_says_why_and_can_go_on(page: AppTest, queue: Queue, status: 
     press(page, "Go on")
     assert job.standing.active
     assert not page.exception
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_what_ended_without_a_result_is_discarded_by_its_owner(
+    page: AppTest, queue: Queue, state: Literal["failed", "cancelled"]
+) -> None:
+    page.run()
+    press(page, "Start")
+    (job,) = queue.jobs()
+    assert "Discard it" not in [button.label for button in page.button]
+    job.run.tell(Status(state, 3, 60, "It came to an end."))
+    mine = page.run().session_state[jobs.OWNER]
+    page.session_state[jobs.OWNER] = "s" * 43
+    press(page.run(), "Discard it")  # a popover that is shut for others
+    assert "started by somebody else" in sentences(page)
+    assert queue.jobs() == [job]
+    page.session_state[jobs.OWNER] = mine
+    press(page.run(), "Discard it")
+    assert not page.exception
+    assert queue.jobs() == []
+    assert any("No run yet." in element.value for element in page.markdown)
+
+
+def test_a_run_whose_start_was_deleted_can_be_kept_and_downloaded(page: AppTest, queue: Queue, served: Path) -> None:
+    shutil.copytree(served / "tiny", served / "begun")
+    page.query_params["checkpoint"] = "begun"
+    page.run()
+    press(page, "Start")
+    (job,) = queue.jobs()
+    shutil.rmtree(served / "begun")
+    shutil.copytree(served / "tiny", job.result / "checkpoint")
+    side = Side(0.9, {"shapes": [-9.0, -8.0], "shapes-far": [-3.0]}, {"shapes-far": RANKS})
+    Comparison(side, side, Convention()).write(job.result / "comparison.json")
+    job.run.tell(Status("finished", 60, 60))
+    page.run()
+    assert not page.exception
+    assert "'begun', with which this run began, is no longer on this server" in sentences(page)
+    titles = [part.value for part in page.subheader]
+    assert titles[:3] == ["Before and after", "Decisions that flipped", "Take it along"]
+    assert len(page.metric) == 4
+    page.text_input(key=f"name-{job.id}").set_value("Orphan")
+    press(page, "Keep")
+    assert (served / "orphan").is_dir()
+    shutil.rmtree(served / "orphan")
 
 
 def test_a_damaged_order_is_no_traceback(page: AppTest, queue: Queue) -> None:
