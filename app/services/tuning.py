@@ -34,7 +34,7 @@ __all__ = [
     "comparison",
     "decisions",
     "experiment",
-    "inside_of",
+    "insides_for",
     "keep",
     "kept_as",
     "long_table",
@@ -145,45 +145,51 @@ def long_table(told: Story) -> dict[str, list[object]]:
     return {title: [line[at] for line in lines] for at, title in enumerate(("group", "name", "step", "value"))}
 
 
-def inside_of(shown: Exhibit) -> Entry:
-    """The images at hand that a network knows; those of its own training first.
+def insides_for(shown: Exhibit) -> list[Entry]:
+    """Sets of the catalogue that a network can be trained on.
+
+    Those at hand come first, then those of its own training; others are named where they are coded like its input.
 
     Raises:
-        DataError: none are here.
+        DataError: the catalogue has none.
     """
-    found = fitting_sets(shown.model.classes)
+    found = [
+        each
+        for each in fitting_sets(shown.model.classes, absent=True)
+        if "train" in each.splits and (each.present() or each.coding == shown.model.transform.coding)
+    ]
     if not found:
         raise DataError(
             f"The images that '{shown.name}' knows are not on this server, so it cannot be trained here. Choose a "
             "checkpoint of drawn shapes, or put the images into the data folder; `ood data list` says how."
         )
     own = _data_of(shown).get("inliers", shown.known)
-    return min(found, key=lambda entry: entry.name != own)
+    return sorted(found, key=lambda each: (not each.present(), each.name != own))
 
 
-def outliers_for(inside: Entry) -> list[str]:
-    """Names of auxiliary outliers at hand; drawn ones also come crowded.
+def outliers_for(inside: Entry) -> dict[str, Entry]:
+    """Names of auxiliary outliers, those at hand first; drawn ones also come crowded.
 
     Raises:
-        DataError: none are here.
+        DataError: the catalogue has none that go with these images.
     """
-    found = [entry.name for entry in auxiliary_beside(inside)]
+    found = auxiliary_beside(inside)
     if not found:
-        raise DataError(
-            "No auxiliary outliers for this checkpoint are on this server. `ood data list` says how to get some."
-        )
+        raise DataError(f"There are no auxiliary outliers that go with '{inside.title}'. Choose another checkpoint.")
     if inside.needs:
-        return found
-    return [name if times == 1 else f"{name}-{times}" for name in found for times in IMBALANCES]
+        return {each.name: each for each in found}
+    return {each.name if times == 1 else f"{each.name}-{times}": each for each in found for times in IMBALANCES}
 
 
-def basis(shown: Exhibit, outliers: str) -> Basis:
+def basis(shown: Exhibit, inside: Entry, outliers: str) -> Basis:
     """Checkpoint and images.
 
     Raises:
-        DataError: see `inside_of`.
+        DataError: images are not here; the sentence says how to get them.
     """
-    inside = inside_of(shown)
+    for each in (inside, outliers_for(inside)[outliers]):
+        if not each.present():
+            raise DataError(f"'{each.title}' is not on this server, so nothing can be trained with it here. {each.how}")
     tail = _data_of(shown).get("long_tail")
     tests = tuple(entry.name for entry in outliers_beside(inside))
     if not tests:

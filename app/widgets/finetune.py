@@ -12,9 +12,10 @@ from app import state
 from app.services import changed, tuning
 from app.services.resources import Exhibit
 from app.widgets import settings
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain
 from app.widgets.sets import auxiliary_title
 from oodcore.config import Experiment, Margins, described, read_experiment
+from oodcore.data import Entry
 from oodcore.jobs.settings import LOSSES, Basis, adapted, presets
 from oodcore.losses import losses
 from oodcore.train.recipe import Recipe
@@ -22,7 +23,11 @@ from oodcore.train.recipe import Recipe
 __all__ = ["Wanted", "form", "picked_loss"]
 
 SHORT, USUAL = "short", "energy"
-LOSS, SETTING = "finetune-loss", "finetune-setting"
+LOSS, SETTING, KNOWN = "finetune-loss", "finetune-setting", "known"
+HELP = {
+    "Known images": "What the network was trained to tell apart, and keeps learning while it meets outliers.",
+    "Auxiliary outliers": "What the network learns to doubt, never pictures that it is tested on.",
+}
 MEASURED, FIXED = "from this network’s energies", "as numbers"
 IDEAS = {
     "outlier_exposure": "Answers on outliers are drawn to **uniform**: no class should win.",
@@ -64,8 +69,7 @@ def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], N
         OODError: the images are not here, or the numbers cannot be; a sentence either way.
     """
     with st.container(border=True):
-        outliers = _outliers(shown)
-        basis = tuning.basis(shown, outliers)
+        basis = tuning.basis(shown, *_images(shown))
         source = _preset(loss, basis)
     place = st.container()
     start = adapted(basis, loss, source)
@@ -74,7 +78,7 @@ def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], N
             st.markdown("\n".join(f"- {plain(change)}" for change in start.changes))
             if start.source:
                 st.caption(f"Setting: {plain(start.source)}")
-    key = f"{basis.checkpoint} {loss} {source} {basis.outliers}"
+    key = f"{basis.checkpoint} {loss} {source} {basis.inside.name} {basis.outliers}"
     with st.container(border=True, key="finetune-numbers"):
         values = _numbers(start.experiment.to_json(), loss, key)
     defaults = {table: _defaults(cls) for table, cls in (("train", Recipe), ("loss", losses[loss]))}
@@ -107,27 +111,31 @@ def picked_loss(place: DeltaGenerator) -> str:
     return loss
 
 
-def _outliers(shown: Exhibit) -> str:
-    inside = tuning.inside_of(shown)
+def _images(shown: Exhibit) -> tuple[Entry, str]:
+    """Known images and auxiliary outliers: all of the catalogue, those first that are on this server."""
+    places = st.columns(2)
+    insides = {each.name: each for each in tuning.insides_for(shown)}
+    inside = insides[_picked_set(places[0], "Known images", insides, next(iter(insides)), key=KNOWN)]
     names = tuning.outliers_for(inside)
-    crowded = next((at for at, name in enumerate(names) if name.endswith("-50")), 0)
-    known, outliers = st.columns(2)
-    known.selectbox("Known images", [set_title(inside.name)], disabled=True, key=f"inside {inside.name}")
-    if stray := state.stray(state.AUXILIARY, names):
+    crowded = next((name for name, each in names.items() if name.endswith("-50") and each.present()), next(iter(names)))
+    return inside, _picked_set(places[1], "Auxiliary outliers", names, crowded, key=state.AUXILIARY)
+
+
+def _picked_set(place: DeltaGenerator, label: str, sets: Mapping[str, Entry], usual: str, *, key: str) -> str:
+    """The link's, or the usual one; a set that is not here says so."""
+
+    def titled(name: str) -> str:
+        return auxiliary_title(name) + ("" if sets[name].present() else " – not on this server")
+
+    if stray := state.stray(key, list(sets)):
         st.warning(
-            f"This link asks for the outliers '{plain(stray)}', which are not offered for this checkpoint. Showing "
-            f"'{names[crowded]}'.",
+            f"This link asks for the images '{plain(stray)}', which are not offered for this checkpoint. Showing "
+            f"'{usual}'.",
             icon=":material/link_off:",
         )
-    state.choose(state.AUXILIARY, names, names[crowded])
-    picked = outliers.selectbox(
-        "Auxiliary outliers",
-        names,
-        format_func=auxiliary_title,
-        key=state.AUXILIARY,
-        help="What the network learns to doubt, never pictures that it is tested on. Sets that are on this server.",
-    )
-    state.chosen(state.AUXILIARY, picked, names[crowded])
+    state.choose(key, list(sets), usual)
+    picked = place.selectbox(label, list(sets), format_func=titled, key=key, help=HELP[label])
+    state.chosen(key, picked, usual)
     return picked
 
 

@@ -263,10 +263,24 @@ def test_a_damaged_order_is_no_traceback(page: AppTest, queue: Queue) -> None:
 def test_a_checkpoint_whose_images_are_not_here(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.services import tuning
 
-    monkeypatch.setattr(tuning, "fitting_sets", lambda classes: [])
+    monkeypatch.setattr(tuning, "fitting_sets", lambda classes, absent: [])
     page.run()
     assert not page.exception
     assert "are not on this server, so it cannot be trained here" in sentences(page)
+
+
+def test_outliers_that_are_not_here_are_listed_with_how_to_get_them(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OOD_DATA", str(tmp_path))
+    page.query_params["checkpoint"] = "cifar10-resnet20"
+    page.query_params["auxiliary"] = "tin-aux50"
+    page.run()
+    assert not page.exception
+    assert all(option.endswith("– not on this server") for option in page.selectbox(key="auxiliary").options)
+    assert "is not on this server, so nothing can be trained with it here. It is" in sentences(page)
+    assert page.selectbox(key="known").options == ["CIFAR-10, JPEG-coded – not on this server"]
+    assert not [button for button in page.button if button.label.startswith("Start")]
 
 
 def test_a_link_brings_the_images_and_the_numbers_back(page: AppTest, queue: Queue) -> None:
