@@ -4,7 +4,6 @@ Every published and every own setting is such a file in `oodcore/recipes`. Plain
 where only PyTorch is installed.
 """
 
-import inspect
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,6 @@ __all__ = [
     "Margins",
     "Start",
     "Validation",
-    "described",
     "overridden",
     "read_experiment",
     "recipes",
@@ -99,6 +97,8 @@ class Margins:
     def __post_init__(self) -> None:
         if not (0 <= self.inside <= 100 and 0 <= self.outside <= 100):
             raise DataError(f"Margins are percentiles from 0 to 100; got {self.inside:g} and {self.outside:g}.")
+        if self.alpha_gap is not None and not 0 < self.alpha_gap < float("inf"):
+            raise DataError(f"alpha_gap must be above 0; got {self.alpha_gap:g}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,21 +235,6 @@ def overridden(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, A
                 raise DataError(f"'{change}' cannot be: {table} is no table.")
         place[key] = _value(text.strip())
     return result
-
-
-def described(cls: type[Any]) -> dict[str, str]:
-    """Field → what the class's own documentation says of it, under `Args:`."""
-    text = inspect.getdoc(cls) or ""
-    _, _, rest = text.partition("Args:\n")
-    found: dict[str, str] = {}
-    name = ""
-    for line in rest.splitlines():
-        if not line.startswith("    "):
-            break
-        if not line.startswith("     "):
-            name, _, line = line.strip().partition(":")
-        found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return found
 
 
 def with_seed(experiment: Experiment, seed: int) -> Experiment:

@@ -20,6 +20,7 @@ from oodcore.evaluate.suits import fitting_sets, outliers_beside
 from oodcore.jobs.comparison import Comparison
 from oodcore.jobs.job import hash_of
 from oodcore.jobs.kinds.finetune import CHECKPOINT, COMPARISON, experiment_of
+from oodcore.jobs.prepare import require_end_of_warm_up, require_rule
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import Basis, auxiliary_beside, evaluation_of
 
@@ -39,6 +40,7 @@ __all__ = [
     "kept_as",
     "long_table",
     "outliers_for",
+    "require_possible",
     "runs",
     "start",
     "started_from",
@@ -198,6 +200,16 @@ def basis(shown: Exhibit, inside: Entry, outliers: str) -> Basis:
             "changed. `ood data list` says how to get some."
         )
     return Basis(shown.name, inside, outliers, tests, None if tail is None else float(tail))
+
+
+def require_possible(wanted: Experiment) -> None:
+    """Before it can be ordered: what would be refused only when it runs.
+
+    Raises:
+        DataError: the sentence says what to change.
+    """
+    require_rule(wanted)
+    require_end_of_warm_up(wanted, wanted.train.steps or 0)
 
 
 def start(wanted: Experiment, about: Basis) -> Job:
