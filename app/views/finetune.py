@@ -5,6 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.services import jobs, resources, tuning
+from app.widgets import settings
 from app.widgets.elsewhere import leave
 from app.widgets.finetune import Wanted, form, picked_loss
 from app.widgets.page import header, no_checkpoint, plain, sorry
@@ -39,7 +40,7 @@ def render() -> None:
         try:
             form(picked_checkpoint(first, folders), loss, start_button)
         except OODError as problem:
-            st.error(plain(str(problem)), icon=":material/error:")
+            sorry(settings.worded(str(problem), loss))
     found = tuning.runs()
     with right, st.container(key="finetune-run-place"):
         job = chosen_run(found)

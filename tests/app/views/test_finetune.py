@@ -69,7 +69,7 @@ def test_it_opens_with_a_form_and_says_what_to_do(page: AppTest) -> None:
     assert "No run yet.** Pick a loss and press Start." in text
     assert number(page, "Steps").value == 60
     captions = " ".join(caption.value for caption in page.caption)
-    assert "How much both hinges count beside the cross-entropy" in captions
+    assert "How much both energy terms count beside the cross-entropy" in captions
 
 
 def test_start_orders_what_the_form_says(page: AppTest, queue: Queue) -> None:
@@ -129,8 +129,44 @@ def test_nonsense_in_the_form_is_a_sentence(page: AppTest, queue: Queue) -> None
     page.run()
     number(page, WEIGHT).set_value(-1.0).run()
     assert not page.exception
-    assert "weight" in sentences(page).casefold()
+    assert "“Weight of the outlier term” must be 0 or more; got -1." in sentences(page)
     assert not [button for button in page.button if button.label.startswith("Start")]
+
+
+def test_a_link_orders_nothing_that_would_be_refused_later(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "outlier_exposure"
+    page.query_params["numbers"] = "margins.inside:10,train.steps:null,train.compile:true"
+    page.run()
+    assert not page.exception
+    assert "margins.inside:10, train.steps:null, train.compile:true" in sentences(page).replace("\\", "")
+    press(page, "Start 60 steps")
+    assert queue.jobs()[0].order["experiment"]["margins"] is None
+
+
+def test_a_warm_up_that_never_ends_is_told_before_the_start(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "semantic_energy"
+    page.run()
+    number(page, "Warm-up steps").set_value(60).run()
+    assert "set “Warm-up steps” lower, as 12" in sentences(page)
+    assert not [button for button in page.button if button.label.startswith("Start")]
+
+
+def test_further_settings_are_ordered(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "balanced_energy"
+    page.run()
+    number(page, "Averaging of the weights").set_value(0.9)
+    number(page, "Border of the random crop, pixels").set_value(2)
+    number(page, "Gap for which alpha was chosen").set_value(9.0)
+    next(box for box in page.selectbox if box.label == "Precision").set_value("bf16-mixed")
+    press(page, "Start")
+    assert not page.exception
+    wanted = queue.jobs()[0].order["experiment"]
+    assert wanted["margins"]["alpha_gap"] == 9
+    assert {name: wanted["train"][name] for name in ("ema", "pad", "precision")} == {
+        "ema": 0.9,
+        "pad": 2,
+        "precision": "bf16-mixed",
+    }
 
 
 def test_limits_are_told_when_start_is_pressed(page: AppTest, queue: Queue) -> None:
