@@ -203,6 +203,19 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     assert not (served / made).exists()
 
 
+def test_benchmark_opens_with_the_checkpoint_that_was_looked_at(page: AppTest) -> None:
+    page.query_params["view"] = "one"
+    page.query_params["checkpoint"] = "shapes-resnet20w4-oe"
+    page.run()
+    assert not page.exception
+    assert "Checkpoints" not in [button.label for button in page.button]
+    click(page, "Benchmark")
+    assert page.query_params["cell"] in ("shapes-resnet20w4-oe|energy|mean", ["shapes-resnet20w4-oe|energy|mean"])
+    assert any(
+        "kept with the checkpoint 'shapes-resnet20w4-oe'" in part.value for part in (*page.markdown, *page.caption)
+    )
+
+
 def test_somebody_else_cannot_delete_it(page: AppTest, served: Path) -> None:
     given(page, "net.pt", weights())
     click(page, "Keep it on this server")
