@@ -4,7 +4,6 @@ Every published and every own setting is such a file in `oodcore/recipes`. Plain
 where only PyTorch is installed.
 """
 
-import inspect
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ __all__ = [
     "Margins",
     "Start",
     "Validation",
-    "described",
     "flattened",
     "overridden",
     "read_experiment",
@@ -103,6 +101,8 @@ class Margins:
     def __post_init__(self) -> None:
         if not (0 <= self.inside <= 100 and 0 <= self.outside <= 100):
             raise DataError(f"Margins are percentiles from 0 to 100; got {self.inside:g} and {self.outside:g}.")
+        if self.alpha_gap is not None and not 0 < self.alpha_gap < float("inf"):
+            raise DataError(f"alpha_gap must be above 0; got {self.alpha_gap:g}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,21 +265,6 @@ def flattened(values: Mapping[str, Any]) -> dict[str, Any]:
     """Every value of an experiment's tables by its place, as `train.lr`."""
     tables = {key: value if isinstance(value, Mapping) else {"": value} for key, value in values.items()}
     return {f"{table}.{key}".strip("."): value for table, keys in tables.items() for key, value in keys.items()}
-
-
-def described(cls: type[Any]) -> dict[str, str]:
-    """Field → what the class's own documentation says of it, under `Args:`."""
-    text = inspect.getdoc(cls) or ""
-    _, _, rest = text.partition("Args:\n")
-    found: dict[str, str] = {}
-    name = ""
-    for line in rest.splitlines():
-        if not line.startswith("    "):
-            break
-        if not line.startswith("     "):
-            name, _, line = line.strip().partition(":")
-        found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return found
 
 
 def with_seed(experiment: Experiment, seed: int) -> Experiment:

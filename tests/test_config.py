@@ -4,17 +4,14 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oodcore.config import RECIPES, Experiment, described, overridden, read_experiment, recipes, with_seed
+from oodcore.config import RECIPES, Experiment, overridden, read_experiment, recipes, with_seed
 from oodcore.data import entry
 from oodcore.errors import DataError, OODError, ScoreError, UnknownNameError
-from oodcore.losses import losses
-from oodcore.train.recipe import Recipe
 
 SMALL: dict[str, Any] = {
     "title": "A small one",
@@ -188,6 +185,8 @@ def test_a_value_of_another_kind_is_told(change: str, sentence: str) -> None:
         ("validation.every=0", DataError, "every must be at least 1"),
         ("validation.limit=1", DataError, "limit at least 2"),
         ("margins.inside=101", DataError, "percentiles from 0 to 100"),
+        ("margins.alpha_gap=0", DataError, "alpha_gap must be above 0; got 0"),
+        ("margins.alpha_gap=inf", DataError, "alpha_gap must be above 0"),
         ("loss.alpha=-1", ScoreError, "alpha must be 0 or more; got -1."),
         ("loss.gamma=-0.5", ScoreError, "gamma must be 0 or more; got -0.5."),
         ("loss.margin_in=-4", ScoreError, "margin_in must lie below margin_out"),
@@ -254,32 +253,3 @@ def test_reading_an_experiment_needs_neither_pydantic_nor_lightning() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert found.stdout == "False\n"
-
-
-def test_fields_are_described_by_the_documentation_of_their_class() -> None:
-    @dataclass
-    class Documented:
-        """Something.
-
-        Args:
-            first: What it is,
-                on two lines.
-            second: See `first`: the same.
-
-        Raises:
-            ValueError: never.
-        """
-
-        first: int
-        second: int
-
-    assert described(Documented) == {"first": "What it is, on two lines.", "second": "See `first`: the same."}
-    assert described(int) == {}
-
-
-@pytest.mark.parametrize("name", losses.names())
-def test_every_setting_of_training_has_its_sentence(name: str) -> None:
-    for cls in (losses[name], Recipe):
-        found = described(cls)
-        assert list(found) == [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        assert all(len(sentence) > 8 for sentence in found.values())

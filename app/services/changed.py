@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-__all__ = ["applied", "written"]
+__all__ = ["MEASURED", "applied", "written"]
 
 TABLES = ("train", "loss", "margins")
 MARGINS = ("margin_in", "margin_out")
 PERCENTILES = ("inside", "outside")
 MEASURED = {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
+NEEDED = {"alpha_gap": "alpha"}  # option without which a loss has no use for a rule; else it is the inner margin
 LONGEST = 1000
 
 
@@ -55,6 +56,8 @@ def applied(text: str, values: dict[str, Any], hints: Mapping[str, Mapping[str, 
             strays.append(part)
             continue
         fits = name in hints.get(table, {}) and _fits(value, hints[table][name])
+        if table == "margins" and NEEDED.get(name, "margin_in") not in hints["loss"]:
+            fits = False
         if not fits or (table == "margins" and name in PERCENTILES and not 0 <= value <= 100):
             strays.append(part)
         elif table == "margins":

@@ -20,6 +20,7 @@ from oodcore.evaluate.suits import fitting_sets, outliers_beside
 from oodcore.jobs.comparison import Comparison
 from oodcore.jobs.job import hash_of
 from oodcore.jobs.kinds.finetune import CHECKPOINT, COMPARISON, experiment_of
+from oodcore.jobs.prepare import require_end_of_warm_up, require_rule
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import Basis, auxiliary_beside, evaluation_of
 
@@ -34,13 +35,15 @@ __all__ = [
     "comparison",
     "decisions",
     "experiment",
-    "inside_of",
+    "insides_for",
     "keep",
     "kept_as",
     "long_table",
     "outliers_for",
+    "require_possible",
     "runs",
     "start",
+    "started_from",
     "story",
 ]
 
@@ -144,45 +147,51 @@ def long_table(told: Story) -> dict[str, list[object]]:
     return {title: [line[at] for line in lines] for at, title in enumerate(("group", "name", "step", "value"))}
 
 
-def inside_of(shown: Exhibit) -> Entry:
-    """The images at hand that a network knows; those of its own training first.
+def insides_for(shown: Exhibit) -> list[Entry]:
+    """Sets of the catalogue that a network can be trained on.
+
+    Those at hand come first, then those of its own training; others are named where they are coded like its input.
 
     Raises:
-        DataError: none are here.
+        DataError: the catalogue has none.
     """
-    found = fitting_sets(shown.model.classes)
+    found = [
+        each
+        for each in fitting_sets(shown.model.classes, absent=True)
+        if "train" in each.splits and (each.present() or each.coding == shown.model.transform.coding)
+    ]
     if not found:
         raise DataError(
             f"The images that '{shown.name}' knows are not on this server, so it cannot be trained here. Choose a "
             "checkpoint of drawn shapes, or put the images into the data folder; `ood data list` says how."
         )
     own = _data_of(shown).get("inliers", shown.known)
-    return min(found, key=lambda entry: entry.name != own)
+    return sorted(found, key=lambda each: (not each.present(), each.name != own))
 
 
-def outliers_for(inside: Entry) -> list[str]:
-    """Names of auxiliary outliers at hand; drawn ones also come crowded.
+def outliers_for(inside: Entry) -> dict[str, Entry]:
+    """Names of auxiliary outliers, those at hand first; drawn ones also come crowded.
 
     Raises:
-        DataError: none are here.
+        DataError: the catalogue has none that go with these images.
     """
-    found = [entry.name for entry in auxiliary_beside(inside)]
+    found = auxiliary_beside(inside)
     if not found:
-        raise DataError(
-            "No auxiliary outliers for this checkpoint are on this server. `ood data list` says how to get some."
-        )
+        raise DataError(f"There are no auxiliary outliers that go with '{inside.title}'. Choose another checkpoint.")
     if inside.needs:
-        return found
-    return [name if times == 1 else f"{name}-{times}" for name in found for times in IMBALANCES]
+        return {each.name: each for each in found}
+    return {each.name if times == 1 else f"{each.name}-{times}": each for each in found for times in IMBALANCES}
 
 
-def basis(shown: Exhibit, outliers: str) -> Basis:
+def basis(shown: Exhibit, inside: Entry, outliers: str) -> Basis:
     """Checkpoint and images.
 
     Raises:
-        DataError: see `inside_of`.
+        DataError: images are not here; the sentence says how to get them.
     """
-    inside = inside_of(shown)
+    for each in (inside, outliers_for(inside)[outliers]):
+        if not each.present():
+            raise DataError(f"'{each.title}' is not on this server, so nothing can be trained with it here. {each.how}")
     tail = _data_of(shown).get("long_tail")
     tests = tuple(entry.name for entry in outliers_beside(inside))
     if not tests:
@@ -191,6 +200,16 @@ def basis(shown: Exhibit, outliers: str) -> Basis:
             "changed. `ood data list` says how to get some."
         )
     return Basis(shown.name, inside, outliers, tests, None if tail is None else float(tail))
+
+
+def require_possible(wanted: Experiment) -> None:
+    """Before it can be ordered: what would be refused only when it runs.
+
+    Raises:
+        DataError: the sentence says what to change.
+    """
+    require_rule(wanted)
+    require_end_of_warm_up(wanted, wanted.train.steps or 0)
 
 
 def start(wanted: Experiment, about: Basis) -> Job:
@@ -225,6 +244,20 @@ def comparison(job: Job) -> Comparison:
         DataError: it cannot be read.
     """
     return _COMPARED.find(job.id, lambda: Comparison.read(job.result / COMPARISON))
+
+
+def started_from(job: Job) -> Exhibit:
+    """The checkpoint that a run began with.
+
+    Raises:
+        OODError: it is not here any more, or cannot be read; or the run's order is damaged.
+    """
+    name = str(experiment_of(job.order).model.checkpoint)
+    if (folder := resources.folders().get(name)) is None:
+        raise OODError(
+            f"'{name}', with which this run began, is no longer on this server, so their decisions cannot be compared."
+        )
+    return resources.exhibit(folder)
 
 
 def archive(job: Job) -> bytes:

@@ -94,7 +94,7 @@ def closely(one: Listed, shown: Exhibit) -> None:
             if one.fitted:
                 refitting(one)
             deletion(one)
-    onward(one.name)
+    onward(one.name, here="checkpoints")
     if one.whose != "shipped":
         fitting(one)
     facts(one)

@@ -5,12 +5,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.services import jobs, resources, tuning
-from app.services.resources import Exhibit
+from app.widgets import settings
 from app.widgets.elsewhere import leave
 from app.widgets.finetune import Wanted, form, picked_loss
-from app.widgets.page import header, no_checkpoint, plain
+from app.widgets.page import header, no_checkpoint, plain, sorry
 from app.widgets.pick import picked_checkpoint
-from app.widgets.tuned import called, empty, kept, live, overlay, result
+from app.widgets.tuned import PICKED, PROBLEM, called, empty, flipped, given_up, kept, live, overlay, result
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job
 
@@ -19,7 +19,7 @@ LEAD = (
     "A trained network meets **auxiliary outliers**: pictures that show none of its classes. A second loss beside the "
     "usual one changes what it makes of them. Watch both fight it out, then see what the network decides differently."
 )
-PROBLEM, PICKED = "finetune problem", "finetune-run"
+GIVEN_UP = ("cancelled", "failed", "killed")
 
 
 def render() -> None:
@@ -40,7 +40,7 @@ def render() -> None:
         try:
             form(picked_checkpoint(first, folders), loss, start_button)
         except OODError as problem:
-            st.error(plain(str(problem)), icon=":material/error:")
+            sorry(settings.worded(str(problem), loss))
     found = tuning.runs()
     with right, st.container(key="finetune-run-place"):
         job = chosen_run(found)
@@ -48,6 +48,8 @@ def render() -> None:
             empty()
         else:
             live(job)
+            if job.standing.state in GIVEN_UP:
+                given_up(job)
     if job is not None and job.standing.state == "finished":
         outcome(job)
     overlay(found)
@@ -88,25 +90,12 @@ def chosen_run(found: list[Job]) -> Job | None:
 
 
 def outcome(job: Job) -> None:
-    """Of a finished run, beside the checkpoint that it began with."""
-    wanted = tuning.experiment(job)
-    try:
-        result(job, started_from(None if wanted is None else wanted.model.checkpoint))
-        kept(job)
-    except OODError as problem:
-        st.error(plain(str(problem)), icon=":material/error:")
-
-
-def started_from(name: str | None) -> Exhibit:
-    """The checkpoint that a run began with.
-
-    Raises:
-        OODError: it is not here any more.
-    """
-    folder = resources.folders().get(name or "")
-    if folder is None:
-        raise OODError(f"'{name}', with which this run began, is no longer on this server; it cannot be compared.")
-    return resources.exhibit(folder)
+    """Of a finished run, beside the checkpoint that it began with; each part is there where another cannot be."""
+    for part in (result, flipped, kept):
+        try:
+            part(job)
+        except OODError as problem:
+            sorry(problem)
 
 
 render()

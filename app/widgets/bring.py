@@ -96,7 +96,8 @@ def fitting(one: Listed) -> None:
 
 def refitting(one: Listed) -> None:
     """For its owner alone: on other pictures, or after a mistake."""
-    with st.popover("Fit again", icon=":material/tune:"):
+    job = _job_of(one.name)
+    with st.popover("Fit again", icon=":material/tune:", disabled=job is not None and job.standing.active):
         st.markdown("Thresholds, reference and measured numbers are replaced when the run has finished.")
         _order(one, "Fit it again")
 
@@ -132,7 +133,7 @@ def deletion(one: Listed) -> None:
                 st.error(plain(str(problem)), icon=":material/error:")
                 return
             st.session_state[OPEN] = ""
-            st.session_state["said"] = f"'{one.card.title or one.name}' is deleted."
+            st.session_state["said"] = f"'{plain(one.card.title or one.name)}' is deleted."
             st.rerun()
 
 

@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 SPACES: dict[Space, str] = {"features": "Features", "embeddings": "Embeddings"}
-Sheets = Mapping[str, sheets.Sheet | None]
 
 
 def partners(folders: Mapping[str, Path], main: str) -> dict[str, Path]:
@@ -122,8 +121,7 @@ def _offered(shown: Exhibit, folder: Path, settings: Settings) -> None:
     order, queue = clusters.wanted(shown, folder, settings), jobs.queue()
     job = clusters.ordered(queue, order)
     name = shown.name.rpartition("/")[2]
-    if job is not None and job.standing.state != "finished":
-        progress(job)
+    if job is not None and job.standing.state != "finished" and progress(job).active:
         return
     words, button = st.columns([4, 1], vertical_alignment="center")
     words.info(

@@ -1,6 +1,5 @@
 """The form of the Fine-tune page: loss, setting, images, and every number with a sentence on what it does."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -12,17 +11,23 @@ from app import state
 from app.services import changed, tuning
 from app.services.resources import Exhibit
 from app.widgets import settings
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain
 from app.widgets.sets import auxiliary_title
-from oodcore.config import Experiment, Margins, described, read_experiment
+from oodcore.config import Experiment, Margins, read_experiment
+from oodcore.data import Entry
 from oodcore.jobs.settings import LOSSES, Basis, adapted, presets
 from oodcore.losses import losses
+from oodcore.train.margins import PUBLISHED_GAP
 from oodcore.train.recipe import Recipe
 
 __all__ = ["Wanted", "form", "picked_loss"]
 
 SHORT, USUAL = "short", "energy"
-LOSS, SETTING = "finetune-loss", "finetune-setting"
+LOSS, SETTING, KNOWN = "finetune-loss", "finetune-setting", "known"
+HELP = {
+    "Known images": "What the network was trained to tell apart, and keeps learning while it meets outliers.",
+    "Auxiliary outliers": "What the network learns to doubt, never pictures that it is tested on.",
+}
 MEASURED, FIXED = "from this network’s energies", "as numbers"
 IDEAS = {
     "outlier_exposure": "Answers on outliers are drawn to **uniform**: no class should win.",
@@ -31,17 +36,11 @@ IDEAS = {
     "semantic_energy": "As energy, and features gather round **class centres**, away from which outliers are pushed.",
 }
 FIRST = {"train": ("steps", "lr"), "loss": ("weight", "alpha", "gamma", "weight_cluster", "weight_push")}
-LATER = ("batch", "outlier_batch", "batch_norm", "trainable", "weight_decay", "momentum", "lr_end", "flip", "seed")
-MARGINS = ("margin_in", "margin_out")
-SENTENCES = {
-    "steps": "Updates of the weights. Few are quick to watch; published runs take many thousands.",
-    "inside": "This percentile of known images’ energies becomes the inner margin; those above it are pushed down.",
-    "outside": "This percentile of held-out outliers’ energies becomes the outer margin; those below are pushed up.",
-    "margin_in": "Energies of known images are pushed below it ($m_{in}$). Published: −23 (CIFAR-10), −27 (CIFAR-100).",
-    "margin_out": "Energies of outliers are pushed above it ($m_{out}$), so it is the upper one. Published: −5.",
-    "lr": "How far each update goes at the start. Too high, and the loss becomes NaN.",
-}
-FORMULA = re.compile(r"\$[^$]+\$[:;,]?\s*")
+LATER = (
+    "batch", "outlier_batch", "batch_norm", "trainable", "weight_decay", "momentum", "lr_end", "pad", "flip", "ema",
+    "precision", "seed",
+)  # fmt: skip
+MARGINS, PERCENTILES = ("margin_in", "margin_out"), ("inside", "outside")
 NOTHING = "automatic"
 
 
@@ -64,8 +63,7 @@ def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], N
         OODError: the images are not here, or the numbers cannot be; a sentence either way.
     """
     with st.container(border=True):
-        outliers = _outliers(shown)
-        basis = tuning.basis(shown, outliers)
+        basis = tuning.basis(shown, *_images(shown))
         source = _preset(loss, basis)
     place = st.container()
     start = adapted(basis, loss, source)
@@ -74,12 +72,14 @@ def form(shown: Exhibit, loss: str, button: Callable[[DeltaGenerator, Wanted], N
             st.markdown("\n".join(f"- {plain(change)}" for change in start.changes))
             if start.source:
                 st.caption(f"Setting: {plain(start.source)}")
-    key = f"{basis.checkpoint} {loss} {source} {basis.outliers}"
+    key = f"{basis.checkpoint} {loss} {source} {basis.inside.name} {basis.outliers}"
     with st.container(border=True, key="finetune-numbers"):
         values = _numbers(start.experiment.to_json(), loss, key)
     defaults = {table: _defaults(cls) for table, cls in (("train", Recipe), ("loss", losses[loss]))}
     state.link(state.NUMBERS, changed.written(start.experiment.to_json(), values, defaults), "")
-    button(place, Wanted(Experiment.from_json(values), basis))
+    wanted = Wanted(Experiment.from_json(values), basis)
+    tuning.require_possible(wanted.experiment)
+    button(place, wanted)
 
 
 def picked_loss(place: DeltaGenerator) -> str:
@@ -107,27 +107,31 @@ def picked_loss(place: DeltaGenerator) -> str:
     return loss
 
 
-def _outliers(shown: Exhibit) -> str:
-    inside = tuning.inside_of(shown)
+def _images(shown: Exhibit) -> tuple[Entry, str]:
+    """Known images and auxiliary outliers: all of the catalogue, those first that are on this server."""
+    places = st.columns(2)
+    insides = {each.name: each for each in tuning.insides_for(shown)}
+    inside = insides[_picked_set(places[0], "Known images", insides, next(iter(insides)), key=KNOWN)]
     names = tuning.outliers_for(inside)
-    crowded = next((at for at, name in enumerate(names) if name.endswith("-50")), 0)
-    known, outliers = st.columns(2)
-    known.selectbox("Known images", [set_title(inside.name)], disabled=True, key=f"inside {inside.name}")
-    if stray := state.stray(state.AUXILIARY, names):
+    crowded = next((name for name, each in names.items() if name.endswith("-50") and each.present()), next(iter(names)))
+    return inside, _picked_set(places[1], "Auxiliary outliers", names, crowded, key=state.AUXILIARY)
+
+
+def _picked_set(place: DeltaGenerator, label: str, sets: Mapping[str, Entry], usual: str, *, key: str) -> str:
+    """The link's, or the usual one; a set that is not here says so."""
+
+    def titled(name: str) -> str:
+        return auxiliary_title(name) + ("" if sets[name].present() else " – not on this server")
+
+    if stray := state.stray(key, list(sets)):
         st.warning(
-            f"This link asks for the outliers '{plain(stray)}', which are not offered for this checkpoint. Showing "
-            f"'{names[crowded]}'.",
+            f"This link asks for the images '{plain(stray)}', which are not offered for this checkpoint. Showing "
+            f"'{usual}'.",
             icon=":material/link_off:",
         )
-    state.choose(state.AUXILIARY, names, names[crowded])
-    picked = outliers.selectbox(
-        "Auxiliary outliers",
-        names,
-        format_func=auxiliary_title,
-        key=state.AUXILIARY,
-        help="What the network learns to doubt, never pictures that it is tested on. Sets that are on this server.",
-    )
-    state.chosen(state.AUXILIARY, picked, names[crowded])
+    state.choose(key, list(sets), usual)
+    picked = place.selectbox(label, list(sets), format_func=titled, key=key, help=HELP[label])
+    state.chosen(key, picked, usual)
     return picked
 
 
@@ -156,10 +160,10 @@ def _setting(name: str) -> str:
 
 def _numbers(values: dict[str, Any], loss: str, key: str) -> dict[str, Any]:
     """Every number in a row with its sentence; the changed values."""
-    rows = Rows(values, {"train": Recipe, "loss": losses[loss]}, key)
+    rows = Rows(values, {"train": Recipe, "loss": losses[loss], "margins": Margins}, key)
     came = state.here().setdefault(state.NUMBERS, (key, st.query_params.get(state.NUMBERS, "")))
     if came[0] == key:  # numbers of a link belong to the loss and the setting of that link
-        strays = changed.applied(came[1], values, rows.hints | {"margins": _fields(Margins)})
+        strays = changed.applied(came[1], values, rows.hints)
         if strays:
             st.warning(
                 f"This link sets numbers that do not apply here: {plain(', '.join(strays))}.",
@@ -168,13 +172,15 @@ def _numbers(values: dict[str, Any], loss: str, key: str) -> dict[str, Any]:
     for table, names in FIRST.items():
         for name in names:
             rows.draw(table, name)
-    if values["margins"] is not None or "margin_in" in rows.hints["loss"]:
+    if "margin_in" in rows.hints["loss"]:
         rows.margins()
     with st.expander("More settings", icon=":material/settings:"):
         drawn = {*FIRST["loss"], *MARGINS}
         for name in rows.hints["loss"]:
             if name not in drawn:
                 rows.draw("loss", name)
+        if values["margins"] is not None and "alpha" in rows.hints["loss"]:
+            rows.draw("margins", "alpha_gap")
         for name in LATER:
             rows.draw("train", name)
     return rows.values
@@ -192,7 +198,9 @@ class Rows:
     def __init__(self, values: dict[str, Any], classes: Mapping[str, type[Any]], key: str) -> None:
         self.values, self.key = values, key
         self.hints = {table: _fields(cls) for table, cls in classes.items()}
-        self.sentences = {table: described(cls) for table, cls in classes.items()}
+        shown = {*FIRST["train"], *LATER}  # no link sets what the page does not show
+        self.hints["train"] = {name: hint for name, hint in self.hints["train"].items() if name in shown}
+        self.hints["train"]["steps"] = int  # what lines up says how long it takes
         self.defaults = {table: _defaults(cls) for table, cls in classes.items()}
 
     def draw(self, table: str, name: str) -> None:
@@ -200,13 +208,12 @@ class Rows:
         if name not in self.hints[table]:
             return
         now = self.values[table].get(name, self.defaults[table][name])
-        sentence = SENTENCES.get(name) or _readable(self.sentences[table].get(name, ""))
-        title = settings.title(f"{table}.{name}", self.values["loss"]["name"])
+        place, loss = f"{table}.{name}", self.values["loss"]["name"]
         left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
         with left:
-            key = f"{self.key} {table} {name}"
-            said = _input(title, now, self.hints[table][name], key, f"`{table}.{name}` in experiment files")
-        right.caption(sentence)
+            key, help_ = f"{self.key} {table} {name}", f"`{place}` in experiment files"
+            said = _input(settings.title(place, loss), now, self.hints[table][name], key, help_)
+        right.caption(settings.sentence(place, loss))
         self.values[table][name] = said
 
     def margins(self) -> None:
@@ -222,8 +229,9 @@ class Rows:
             label_visibility="collapsed",
         )
         if way == MEASURED:
-            rule = rule or {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
-            for name in ("inside", "outside"):
+            gap = PUBLISHED_GAP if "alpha" in self.hints["loss"] else None
+            rule = rule or {**changed.MEASURED, "alpha_gap": gap}
+            for name in PERCENTILES:
                 left, right = st.columns([4, 7], vertical_alignment="center", gap="medium")
                 with left:
                     rule[name] = st.number_input(
@@ -236,7 +244,7 @@ class Rows:
                         key=f"{self.key} margins {name}",
                         help=f"`margins.{name}` in experiment files",
                     )
-                right.caption(SENTENCES[name])
+                right.caption(settings.sentence(f"margins.{name}", loss["name"]))
             self.values["margins"] = rule
             for name in MARGINS:
                 loss.pop(name, None)
@@ -267,14 +275,6 @@ def _input(title: str, value: Any, hint: Any, key: str, help_: str) -> Any:
     number = None if value is None else float(value)
     step = 10.0 ** _digits(number)
     return st.number_input(title, value=number, step=step, format="%g", key=key, placeholder=NOTHING, help=help_)
-
-
-def _readable(sentence: str) -> str:
-    """A sentence of the code's own documentation, which may begin with a formula: that comes last."""
-    if (found := FORMULA.match(sentence)) is None:
-        return sentence
-    rest = sentence[found.end() :].removesuffix(".")
-    return f"{rest[:1].upper()}{rest[1:]} ({found.group().strip().rstrip(':;,')})." if rest else sentence
 
 
 def _digits(value: float | None) -> int:

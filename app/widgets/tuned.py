@@ -12,7 +12,6 @@ from app.components.curves import Line, Panel, curves
 from app.components.curves import Look as CurveLook
 from app.components.gallery import Item, gallery
 from app.services import jobs, resources, samples, tuning
-from app.services.resources import Exhibit
 from app.services.tuning import Curve, Story
 from app.widgets import settings
 from app.widgets.elsewhere import onward
@@ -25,7 +24,10 @@ from oodcore.jobs.comparison import Change
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import differing
 
-__all__ = ["called", "empty", "kept", "live", "overlay", "result"]
+__all__ = ["PICKED", "PROBLEM", "called", "empty", "flipped", "given_up", "kept", "live", "overlay", "result"]
+
+PROBLEM, PICKED = "finetune problem", "finetune-run"
+"""In the session: what went wrong in a callback; the run that is shown."""
 
 EVERY = 1.5  # seconds between two looks at a live run
 MOST = 4
@@ -114,8 +116,8 @@ def _look(name: str) -> CurveLook:
     return "ood" if name.endswith(("_out", "outlier_exposure", "push")) else "aux"
 
 
-def result(job: Job, start: Exhibit) -> None:
-    """What changed: numbers, energies, decisions; and where it goes from here.
+def result(job: Job) -> None:
+    """What changed: numbers and energies.
 
     Raises:
         OODError: the result cannot be read.
@@ -153,7 +155,6 @@ def result(job: Job, start: Exhibit) -> None:
         "Energy is minus the log-sum-exp of the logits: higher = more out-of-distribution. Each curve holds the share "
         "of its own images. Test images, as many as the legend says; scorers that need gradients (ODIN) were left out."
     )
-    _flipped(job, start)
 
 
 def _metrics(changes: Sequence[Change]) -> None:
@@ -170,9 +171,14 @@ def _metrics(changes: Sequence[Change]) -> None:
         )
 
 
-def _flipped(job: Job, start: Exhibit) -> None:
-    """Pictures that one network keeps and the other flags, both keeping 95 % of known images."""
+def flipped(job: Job) -> None:
+    """Pictures that one network keeps and the other flags, both keeping 95 % of known images.
+
+    Raises:
+        OODError: the checkpoint that it began with is gone, or one of the two cannot be read.
+    """
     st.subheader("Decisions that flipped", anchor=False)
+    start = tuning.started_from(job)
     if "energy" not in start.scorers:
         st.caption(f"'{start.name}' has no threshold for the energy, so there is no decision to compare with.")
         return
@@ -191,10 +197,10 @@ def _flipped(job: Job, start: Exhibit) -> None:
     told = partial(busy, st.empty())
     said = resources.answers(start, pictures, told), resources.answers(after, pictures, told)
     rows = tuning.decisions(start, after, said, pictures, SHARE)
-    flipped = [row for row in rows if row.differs("energy")]
-    about = f"Of {len(rows)} pictures – drawn ones, photographs and your own from this session – **{len(flipped)}**"
+    changed = [row for row in rows if row.differs("energy")]
+    about = f"Of {len(rows)} pictures – drawn ones, photographs and your own from this session – **{len(changed)}**"
     st.markdown(f"{about} are decided differently. Each network keeps {theme.percent(SHARE)} of known images.")
-    if flipped:
+    if changed:
         gallery(
             [
                 Item(
@@ -203,7 +209,7 @@ def _flipped(job: Job, start: Exhibit) -> None:
                     words="now flagged" if row.verdicts[1].flagged["energy"] else "now kept",
                     marked=row.verdicts[1].flagged["energy"],
                 )
-                for row in flipped
+                for row in changed
             ],
             label="Pictures whose decision flipped",
             colour=theme.palette(st.context.theme.type).ood,
@@ -237,6 +243,11 @@ def kept(job: Job) -> None:
         _discard(job, right, mine)
 
 
+def given_up(job: Job) -> None:
+    """Of a run that ended without a result: it may be discarded, too."""
+    _discard(job, st.columns([3, 7])[0], job.owned_by(jobs.owner()))
+
+
 def _naming(job: Job) -> None:
     left, right = st.columns([6, 3], vertical_alignment="bottom")
     loss = job.title.partition(" from ")[0].lower().replace(" ", "-")
@@ -253,7 +264,7 @@ def _naming(job: Job) -> None:
 
 def _discard(job: Job, place: DeltaGenerator, mine: bool) -> None:
     with place.popover("Discard", icon=":material/delete:", disabled=not mine, width="stretch"):
-        st.markdown("The run, its curves and its checkpoint are removed. What you kept stays.")
+        st.markdown("The run, its curves and what it made are removed. What you kept stays.")
         st.button("Discard it", key=f"discard-{job.id}", on_click=_discarded, args=(job,))
 
 
@@ -261,9 +272,9 @@ def _discarded(job: Job) -> None:
     try:
         jobs.queue().discard(job.id, owner=jobs.owner())
     except OODError as problem:
-        st.session_state["finetune problem"] = str(problem)
+        st.session_state[PROBLEM] = str(problem)
         return
-    st.session_state["finetune-run"] = None
+    st.session_state[PICKED] = None
 
 
 def overlay(found: Sequence[Job]) -> None:

@@ -13,8 +13,13 @@ TITLES = {"shapes": "Drawn shapes", "cifar100": "CIFAR-100", "cifar10": "CIFAR-1
 """Beginning of a set's name → its list of classes."""
 
 
-def fitting_sets(classes: Sequence[str], root: Path | None = None) -> list[Entry]:
+def fitting_sets(classes: Sequence[str], root: Path | None = None, *, absent: bool = False) -> list[Entry]:
     """In-distribution sets that are at hand and have these classes; drawn ones first.
+
+    Args:
+        classes: Of the network.
+        root: Folder of the image sets; see `oodcore.data.roots`.
+        absent: Whether sets that are not at hand are named, too.
 
     A network whose classes have no names of their own takes any set of as many. Sets whose classes nobody knows before
     they are read are offered by their number.
@@ -22,7 +27,10 @@ def fitting_sets(classes: Sequence[str], root: Path | None = None) -> list[Entry
     found = [
         entry
         for entry in entries()
-        if entry.role == "id" and entry.classes == len(classes) and _same(entry, classes) and entry.present(root)
+        if entry.role == "id"
+        and entry.classes == len(classes)
+        and _same(entry, classes)
+        and (absent or entry.present(root))
     ]
     return sorted(found, key=lambda entry: bool(entry.needs))
 

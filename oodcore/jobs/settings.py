@@ -7,7 +7,6 @@ card of the result.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from oodcore.config import Experiment, flattened, read_experiment, recipes, usual_margins
@@ -71,16 +70,14 @@ def presets(loss: str, basis: Basis) -> list[str]:
     return sorted(found, key=lambda name: (found[name].model.checkpoint != basis.checkpoint, name))
 
 
-def auxiliary_beside(inside: Entry, root: Path | None = None) -> list[Entry]:
-    """Auxiliary outliers at hand, of the same coding and as drawn or as photographed."""
-    return [
+def auxiliary_beside(inside: Entry) -> list[Entry]:
+    """Auxiliary outliers of the catalogue, of the same coding and as drawn or as photographed; those at hand first."""
+    found = [
         each
         for each in entries()
-        if each.role == "auxiliary"
-        and each.coding == inside.coding
-        and bool(each.needs) == bool(inside.needs)
-        and each.present(root)
+        if each.role == "auxiliary" and each.coding == inside.coding and bool(each.needs) == bool(inside.needs)
     ]
+    return sorted(found, key=lambda each: not each.present())
 
 
 def adapted(basis: Basis, loss: str, source: str | None = None) -> Adapted:

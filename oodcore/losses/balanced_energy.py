@@ -37,7 +37,7 @@ class BalancedEnergy:
         margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it.
         alpha: $\alpha \ge 0$, on the network's energy scale: how far the margin rises with the majority share Z.
         gamma: $\gamma \ge 0$ in the margin; sharpens (above 1) or flattens (below 1) the prior.
-        gamma_weight: The same in the weight; None takes `gamma`, as all published settings do.
+        gamma_weight: $\gamma \ge 0$ in the weight of an outlier; None takes `gamma`, as all published settings do.
         detach_margin: Cut the gradient through Z in the margin.
         detach_weight: Cut the gradient through Z in the weight, numerator and denominator.
         zero_stays_zero: At γ = 0, classes that no outlier falls into weigh nothing instead of $0^0 = 1$.

@@ -49,8 +49,8 @@ class SemanticEnergy:
         margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it.
         weight_cluster: $w_C \ge 0$: how much known images are drawn to the centre of their class.
         weight_push: $w_R \ge 0$: how much outliers are pushed away from all centres; 0 leaves them alone.
-        reading: Of the cluster focal loss, see there. C needs cosines.
-        distance: Cosines are the better choice on features behind a ReLU.
+        reading: Which of three the cluster focal loss is; see `oodcore.functional.cluster_focal`. C needs cosines.
+        distance: Of an embedding to a centre; see there. Cosines are the better choice on features behind a ReLU.
         temperature: $\tau > 0$; None takes 0.1 with cosines, 1 with Euclidean distances.
         gamma: $\gamma \ge 0$: the higher, the less count images that are close to their centre already.
         pull: $\eta \ge 0$; None takes 0.5 with cosines, 0.05 with Euclidean distances. At 0, clusters stay wide.

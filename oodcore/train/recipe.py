@@ -26,7 +26,7 @@ class Recipe:
         momentum: How much of the last update is taken along; of Nesterov's kind, 0 to below 1.
         weight_decay: Pulls every parameter towards 0, except class centres.
         pad: Border of the random crop, in pixels.
-        flip: Mirror at random; False with pad 0 leaves the images as they are.
+        flip: Mirror each image with probability ½; without, and with pad 0, images are left as they are.
         batch_norm: "joint" normalises inliers and outliers together, as published, so that running statistics are
             mostly the outliers'; "separate" normalises each by itself and keeps the inliers' statistics; "frozen" uses
             and keeps those of before. Statistics of a batch are each process's own.

@@ -64,8 +64,8 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
                     yield replace(event, values={**event.values, "steps": whole}) if event.values else event
         except DivergedError:
             raise DataError(
-                f"The loss became NaN or infinite. Lower lr (it was {experiment.train.lr:g}) or the weight, take the "
-                "margins from this network's energies, and press Start again."
+                f"The loss became NaN or infinite. Lower the learning rate (it was {experiment.train.lr:g}) or the "
+                "weight of the outlier term, take the margins from this network's energies, and press Start again."
             ) from None
         yield Event("progress", whole, {"steps": whole, "message": "Fitting scorers and measuring."})
         _hand_over(order, experiment, place, training.checkpoint, root, passes)

@@ -9,7 +9,7 @@ from app.services.changed import applied, written
 HINTS = {
     "train": {"lr": float, "steps": int | None, "flip": bool, "batch_norm": Literal["joint", "frozen"]},
     "loss": {"weight": float, "margin_in": float, "margin_out": float},
-    "margins": {"inside": float, "outside": float},
+    "margins": {"inside": float, "outside": float, "alpha_gap": float | None},
 }
 DEFAULTS = {"train": {"flip": True}, "loss": {"margin_in": -23.0, "margin_out": -5.0}}
 
@@ -60,3 +60,13 @@ def test_what_does_not_fit_is_told_and_changes_nothing(part: str) -> None:
     found = experiment()
     assert len(applied(part, found, HINTS)) == 1
     assert found == experiment()
+
+
+def test_a_rule_for_margins_is_left_to_losses_that_have_them() -> None:
+    found = experiment() | {"margins": None}
+    without = HINTS | {"loss": {"weight": float}}
+    assert applied("margins.inside:10,loss.weight:0.3", found, without) == ["margins.inside:10"]
+    assert (found["margins"], found["loss"]["weight"]) == (None, 0.3)
+    assert applied("margins.alpha_gap:18", found, HINTS) == ["margins.alpha_gap:18"]
+    assert applied("margins.alpha_gap:18", found, HINTS | {"loss": {"margin_in": float, "alpha": float}}) == []
+    assert found["margins"]["alpha_gap"] == 18

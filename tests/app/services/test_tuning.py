@@ -73,18 +73,30 @@ def test_before_the_first_event_there_is_nothing(job: Job) -> None:
 
 def test_images_and_outliers_for_a_checkpoint(served: Path) -> None:
     shown = resources.exhibit(served / "tiny")
-    inside = tuning.inside_of(shown)
+    (inside,) = tuning.insides_for(shown)
     assert inside.name == "shapes"
-    assert tuning.outliers_for(inside) == ["shapes-aux", "shapes-aux-10", "shapes-aux-50", "shapes-aux-100"]
-    about = tuning.basis(shown, "shapes-aux-10")
+    assert list(tuning.outliers_for(inside)) == ["shapes-aux", "shapes-aux-10", "shapes-aux-50", "shapes-aux-100"]
+    about = tuning.basis(shown, inside, "shapes-aux-10")
     assert (about.checkpoint, about.tests, about.long_tail) == ("tiny", ("shapes-near", "shapes-far"), None)
     assert adapted(about, "energy").experiment.data.outliers == "shapes-aux-10"
 
 
 def test_without_its_images_it_is_a_sentence(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "fitting_sets", lambda classes: [])
+    monkeypatch.setattr(tuning, "fitting_sets", lambda classes, absent: [])
     with pytest.raises(DataError, match="not on this server, so it cannot be trained here"):
-        tuning.inside_of(resources.exhibit(served / "tiny"))
+        tuning.insides_for(resources.exhibit(served / "tiny"))
+
+
+def test_sets_of_the_catalogue_that_are_not_here_say_how_to_get_them(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OOD_DATA", str(tmp_path))
+    shown = resources.exhibit(resources.folders()["cifar10-resnet20"])
+    (inside,) = tuning.insides_for(shown)
+    assert inside.name == "cifar10-jpeg"  # what it was trained on; `cifar10` is coded otherwise
+    assert list(tuning.outliers_for(inside)) == ["tin-ok60", "tin-aux50"]
+    with pytest.raises(DataError, match=r"not on this server, so nothing can be trained with it here\. It is cifar10"):
+        tuning.basis(shown, inside, "tin-aux50")
 
 
 def whole(job: Job, served: Path) -> None:

@@ -182,13 +182,13 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     (note,) = [caption.value for caption in page.caption if "carry no normalisation" in caption.value]
     assert note.endswith("You can change this below.")
     page.selectbox(key="classes-from").set_value("Drawn shapes").run()
-    page.text_input(key="title").set_value("Mine").run()
+    page.text_input(key="title").set_value("Mine *really*").run()
     click(page, "Keep it on this server")
     assert "Kept as" in sentences(page)
     (made,) = {folder.name for folder in served.iterdir() if not folder.name.startswith(".")} - before
     assert made.startswith("own-resnet-8-w4-")
     assert own_folder() == served
-    assert "Mine" in words(page)
+    assert r"Mine \*really\*" in words(page)
 
     click(page, "Fit its scorers")
     (job,) = line.jobs()
@@ -199,8 +199,21 @@ def test_weights_are_kept_fitted_and_deleted(page: AppTest, served: Path, line: 
     assert not [one for one in page.button if one.label == "Fit its scorers"]
 
     click(page, "Delete it")
-    assert "'Mine' is deleted." in sentences(page)
+    assert r"'Mine \*really\*' is deleted." in sentences(page)
     assert not (served / made).exists()
+
+
+def test_benchmark_opens_with_the_checkpoint_that_was_looked_at(page: AppTest) -> None:
+    page.query_params["view"] = "one"
+    page.query_params["checkpoint"] = "shapes-resnet20w4-oe"
+    page.run()
+    assert not page.exception
+    assert "Checkpoints" not in [button.label for button in page.button]
+    click(page, "Benchmark")
+    assert page.query_params["cell"] in ("shapes-resnet20w4-oe|energy|mean", ["shapes-resnet20w4-oe|energy|mean"])
+    assert any(
+        "kept with the checkpoint 'shapes-resnet20w4-oe'" in part.value for part in (*page.markdown, *page.caption)
+    )
 
 
 def test_somebody_else_cannot_delete_it(page: AppTest, served: Path) -> None:
@@ -272,6 +285,8 @@ def test_its_owner_fits_it_again(page: AppTest, served: Path, line: Queue) -> No
         page.run()
         click(page, "Fit it again")
         assert line.jobs()[0].order["owner"] == line.jobs()[0].owner_hash
+        popover = page.get("popover")[0].proto.popover
+        assert (popover.label, popover.disabled) == ("Fit again", True)
     finally:
         shutil.rmtree(made)
         shutil.rmtree(served / ".owners")

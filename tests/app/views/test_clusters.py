@@ -3,16 +3,32 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import app
+from app.services import jobs
+from oodcore.jobs.folder import Status
+from oodcore.jobs.queue import Limits, Queue
 
 VIEW = "views/clusters.py"
 MAIN = str(Path(app.__file__).with_name("main.py"))
+
+
+class Nowhere:
+    """Takes jobs and never begins."""
+
+    def start(self, folder: Path) -> dict[str, Any]:
+        return {}
+
+    def alive(self, handle: object) -> bool:
+        return False
+
+    def stop(self, handle: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -83,6 +99,29 @@ def test_a_new_seed_shows_the_quick_map_and_offers_the_job(page: AppTest) -> Non
     assert "quick map by principal components" in sentences(page)
     assert [button.label for button in page.button].count("Draw by UMAP") == 2
     assert len(metrics(page)) == 6
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_anybody_may_draw_a_map_anew_whose_job_has_ended(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Literal["failed", "cancelled"]
+) -> None:
+    line = Queue(tmp_path / "line", Nowhere(), Limits(running=0))
+    monkeypatch.setattr(jobs, "queue", lambda: line)
+    page.query_params.update({"two": "false", "map-seed": "3"})
+    page.run()
+    assert not page.exception
+    next(button for button in page.button if button.label == "Draw by UMAP").click().run()
+    (job,) = line.jobs()
+    assert "Draw by UMAP" not in [button.label for button in page.button]
+    job.run.tell(Status(state, 1, 4, "It came to an end."))
+    page.session_state[jobs.OWNER] = "s" * 43
+    page.run()
+    assert not page.exception
+    assert "It came to an end." in sentences(page)
+    assert "quick map by principal components" in sentences(page)
+    next(button for button in page.button if button.label == "Draw by UMAP").click().run()
+    assert len(line.jobs()) == 2
+    assert line.jobs()[0].owned_by("s" * 43)
 
 
 def test_families_that_share_no_image_say_so(page: AppTest) -> None:

@@ -1,19 +1,23 @@
 """The page's logic, without a browser and without a process: what is ordered, what is shown of a run, who may what."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import app
 from app.services import jobs
+from oodcore.jobs.comparison import Comparison, Side
 from oodcore.jobs.folder import Status
 from oodcore.jobs.queue import Job, Limits, Queue
+from oodcore.report import Convention
 
 WEIGHT = "Weight of the outlier term"
+RANKS = {"auroc": 0.9, "fpr95_ood_positive": 0.2, "fpr95_id_positive": 0.3}
 VIEW = str(Path(app.__file__).with_name("views") / "finetune.py")
 
 
@@ -65,7 +69,7 @@ def test_it_opens_with_a_form_and_says_what_to_do(page: AppTest) -> None:
     assert "No run yet.** Pick a loss and press Start." in text
     assert number(page, "Steps").value == 60
     captions = " ".join(caption.value for caption in page.caption)
-    assert "How much both hinges count beside the cross-entropy" in captions
+    assert "How much both energy terms count beside the cross-entropy" in captions
 
 
 def test_start_orders_what_the_form_says(page: AppTest, queue: Queue) -> None:
@@ -125,8 +129,44 @@ def test_nonsense_in_the_form_is_a_sentence(page: AppTest, queue: Queue) -> None
     page.run()
     number(page, WEIGHT).set_value(-1.0).run()
     assert not page.exception
-    assert "weight" in sentences(page).casefold()
+    assert "“Weight of the outlier term” must be 0 or more; got -1." in sentences(page)
     assert not [button for button in page.button if button.label.startswith("Start")]
+
+
+def test_a_link_orders_nothing_that_would_be_refused_later(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "outlier_exposure"
+    page.query_params["numbers"] = "margins.inside:10,train.steps:null,train.compile:true"
+    page.run()
+    assert not page.exception
+    assert "margins.inside:10, train.steps:null, train.compile:true" in sentences(page).replace("\\", "")
+    press(page, "Start 60 steps")
+    assert queue.jobs()[0].order["experiment"]["margins"] is None
+
+
+def test_a_warm_up_that_never_ends_is_told_before_the_start(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "semantic_energy"
+    page.run()
+    number(page, "Warm-up steps").set_value(60).run()
+    assert "set “Warm-up steps” lower, as 12" in sentences(page)
+    assert not [button for button in page.button if button.label.startswith("Start")]
+
+
+def test_further_settings_are_ordered(page: AppTest, queue: Queue) -> None:
+    page.query_params["loss"] = "balanced_energy"
+    page.run()
+    number(page, "Averaging of the weights").set_value(0.9)
+    number(page, "Border of the random crop, pixels").set_value(2)
+    number(page, "Gap for which alpha was chosen").set_value(9.0)
+    next(box for box in page.selectbox if box.label == "Precision").set_value("bf16-mixed")
+    press(page, "Start")
+    assert not page.exception
+    wanted = queue.jobs()[0].order["experiment"]
+    assert wanted["margins"]["alpha_gap"] == 9
+    assert {name: wanted["train"][name] for name in ("ema", "pad", "precision")} == {
+        "ema": 0.9,
+        "pad": 2,
+        "precision": "bf16-mixed",
+    }
 
 
 def test_limits_are_told_when_start_is_pressed(page: AppTest, queue: Queue) -> None:
@@ -198,6 +238,50 @@ def test_what_ended_says_why_and_can_go_on(page: AppTest, queue: Queue, status: 
     assert not page.exception
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_what_ended_without_a_result_is_discarded_by_its_owner(
+    page: AppTest, queue: Queue, state: Literal["failed", "cancelled"]
+) -> None:
+    page.run()
+    press(page, "Start")
+    (job,) = queue.jobs()
+    assert "Discard it" not in [button.label for button in page.button]
+    job.run.tell(Status(state, 3, 60, "It came to an end."))
+    mine = page.run().session_state[jobs.OWNER]
+    page.session_state[jobs.OWNER] = "s" * 43
+    press(page.run(), "Discard it")  # a popover that is shut for others
+    assert "started by somebody else" in sentences(page)
+    assert queue.jobs() == [job]
+    page.session_state[jobs.OWNER] = mine
+    press(page.run(), "Discard it")
+    assert not page.exception
+    assert queue.jobs() == []
+    assert any("No run yet." in element.value for element in page.markdown)
+
+
+def test_a_run_whose_start_was_deleted_can_be_kept_and_downloaded(page: AppTest, queue: Queue, served: Path) -> None:
+    shutil.copytree(served / "tiny", served / "begun")
+    page.query_params["checkpoint"] = "begun"
+    page.run()
+    press(page, "Start")
+    (job,) = queue.jobs()
+    shutil.rmtree(served / "begun")
+    shutil.copytree(served / "tiny", job.result / "checkpoint")
+    side = Side(0.9, {"shapes": [-9.0, -8.0], "shapes-far": [-3.0]}, {"shapes-far": RANKS})
+    Comparison(side, side, Convention()).write(job.result / "comparison.json")
+    job.run.tell(Status("finished", 60, 60))
+    page.run()
+    assert not page.exception
+    assert "'begun', with which this run began, is no longer on this server" in sentences(page)
+    titles = [part.value for part in page.subheader]
+    assert titles[:3] == ["Before and after", "Decisions that flipped", "Take it along"]
+    assert len(page.metric) == 4
+    page.text_input(key=f"name-{job.id}").set_value("Orphan")
+    press(page, "Keep")
+    assert (served / "orphan").is_dir()
+    shutil.rmtree(served / "orphan")
+
+
 def test_a_damaged_order_is_no_traceback(page: AppTest, queue: Queue) -> None:
     page.run()
     press(page, "Start")
@@ -215,10 +299,24 @@ def test_a_damaged_order_is_no_traceback(page: AppTest, queue: Queue) -> None:
 def test_a_checkpoint_whose_images_are_not_here(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.services import tuning
 
-    monkeypatch.setattr(tuning, "fitting_sets", lambda classes: [])
+    monkeypatch.setattr(tuning, "fitting_sets", lambda classes, absent: [])
     page.run()
     assert not page.exception
     assert "are not on this server, so it cannot be trained here" in sentences(page)
+
+
+def test_outliers_that_are_not_here_are_listed_with_how_to_get_them(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OOD_DATA", str(tmp_path))
+    page.query_params["checkpoint"] = "cifar10-resnet20"
+    page.query_params["auxiliary"] = "tin-aux50"
+    page.run()
+    assert not page.exception
+    assert all(option.endswith("– not on this server") for option in page.selectbox(key="auxiliary").options)
+    assert "is not on this server, so nothing can be trained with it here. It is" in sentences(page)
+    assert page.selectbox(key="known").options == ["CIFAR-10, JPEG-coded – not on this server"]
+    assert not [button for button in page.button if button.label.startswith("Start")]
 
 
 def test_a_link_brings_the_images_and_the_numbers_back(page: AppTest, queue: Queue) -> None:

@@ -131,7 +131,7 @@ def test_it_stops_inside_a_pass(start: Path, tmp_path: Path, monkeypatch: pytest
 def test_a_loss_that_is_no_number_says_what_to_do(start: Path, tmp_path: Path) -> None:
     place = RunFolder(tmp_path / "job")
     place.path.mkdir()
-    with pytest.raises(DataError, match=r"NaN or infinite\. Lower lr \(it was 1e\+30\)"):
+    with pytest.raises(DataError, match=r"NaN or infinite\. Lower the learning rate \(it was 1e\+30\)"):
         list(finetune.work(ordered(start, lr=1e30, steps=8), place, root=None))
 
 
