@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.services.memory import Memory
 from app.services.resources import Answer, Exhibit, Waiting, turn
-from app.services.samples import as_seen
+from app.services.samples import as_seen, let_go_with
 from oodcore.data import ImageSet
 from oodcore.data.procedural import SETS
 from oodcore.errors import DataError
@@ -45,11 +45,18 @@ class Closest:
     pictures: Sequence[Near]
 
 
-def closest(shown: Exhibit, answer: Answer, waiting: Waiting) -> Closest | None:
-    """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
+def closest(shown: Exhibit, answer: Answer, waiting: Waiting, picture: str = "") -> Closest | None:
+    """Among the held-out known pictures of the checkpoint's reference; None where it brings none.
+
+    Args:
+        shown: The checkpoint.
+        answer: What it says of the picture.
+        waiting: See `Waiting`.
+        picture: Its id, with which the answer is forgotten.
+    """
     if shown.known is None:
         return None
-    known, key = shown.known, (shown.key, answer.features.numpy().tobytes())
+    known, key = shown.known, (shown.key, picture, answer.features.numpy().tobytes())
     return _FOUND.find(key, lambda: _closest(shown, known, answer, waiting))
 
 
@@ -71,7 +78,8 @@ def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Clo
     )
 
 
-_FOUND: Memory[tuple[str, bytes], Closest] = Memory(1024)
+_FOUND: Memory[tuple[str, str, bytes], Closest] = Memory(1024)
+let_go_with(_FOUND)
 _DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)

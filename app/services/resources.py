@@ -18,7 +18,7 @@ import oodcore
 from app.services import family, samples
 from app.services.decisions import Dial, dial
 from app.services.memory import Memory, Turns
-from app.services.samples import Picture, Prepared, prepared
+from app.services.samples import Picture, Prepared, let_go_with, prepared
 from oodcore import checkpoint
 from oodcore.attribution import EnergyMap, energy_map
 from oodcore.checkpoint.layout import CARD, PANEL
@@ -221,6 +221,8 @@ def explained(shown: Exhibit, picture: Picture, waiting: Waiting) -> EnergyMap:
 
 _SAID: Memory[tuple[str, str, str], Answer] = Memory(8192)
 _MAPS: Memory[tuple[str, str, str], EnergyMap] = Memory(256)
+let_go_with(_SAID)
+let_go_with(_MAPS)
 _TURNS = Turns()
 
 

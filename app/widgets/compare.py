@@ -16,7 +16,7 @@ from app.services import decisions, family, resources, table
 from app.services.decisions import Dial
 from app.services.memory import Memory
 from app.services.resources import Exhibit
-from app.services.samples import Picture
+from app.services.samples import Picture, let_go_with
 from app.services.table import Row, Side, Verdict
 from app.widgets.page import plain, set_title
 from oodcore.errors import OODError
@@ -40,6 +40,7 @@ class Compared:
 
 
 _COMPARED: Memory[tuple[Hashable, ...], Compared] = Memory(64)
+let_go_with(_COMPARED)
 
 
 def compared(sides: Sequence[Side], scorer: str, against: str | None, pictures: Sequence[Picture]) -> Compared:

@@ -30,6 +30,7 @@ P_VALUE = "How likely a known image is to look at least this unusual. Flagged wh
 
 
 _FIGURES: Memory[tuple[Hashable, ...], go.Figure] = Memory(512)  # making one takes longer than all else on release
+samples.let_go_with(_FIGURES)
 
 
 def nothing_yet() -> None:
@@ -225,7 +226,7 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
         "decision": ["flagged" if one.flagged else "kept" for one in standing],
     }
     drawn = _FIGURES.find(
-        (tuple(standing), acceptance, colours), lambda: charts.standings(standing, acceptance, colours)
+        (row.picture.id, tuple(standing), acceptance, colours), lambda: charts.standings(standing, acceptance, colours)
     )
     figure(drawn, columns, name="standings", alt=alt)
     st.caption(
@@ -239,7 +240,7 @@ def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     waiting = partial(busy, st.empty())
     with st.spinner("Looking for known pictures nearby …"):
         found = [
-            (side.name, closest(side.shown, verdict.answer, waiting))
+            (side.name, closest(side.shown, verdict.answer, waiting, row.picture.id))
             for side, verdict in zip(sides, row.verdicts, strict=True)
         ]
     lines = [_near(name if len(sides) > 1 else "", one, colours) for name, one in found if one is not None]
