@@ -10,7 +10,7 @@ from oodcore.data.roots import cache_folder, roots
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.registry import did_you_mean
 
-__all__ = ["file_of", "folder_of", "is_shipped", "known", "shipped"]
+__all__ = ["file_of", "folder_of", "is_shipped", "known", "shipped", "size_of"]
 
 MANIFEST = "MANIFEST.json"
 FOLDER = "checkpoints"
@@ -108,6 +108,11 @@ def manifest(root: Path) -> dict[str, str]:
 def listed(root: Path) -> set[str]:
     """Names of the checkpoints in the manifest of a folder."""
     return {entry.partition("/")[0] for entry in manifest(root)}
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a checkpoint folder; 0 where it is not there."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
 
 
 def _shipped_root() -> Path:
