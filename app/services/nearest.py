@@ -16,7 +16,7 @@ from oodcore.errors import DataError
 from oodcore.evaluate.pictures import reference_images, require_same
 from oodcore.maps import measured, neighbours
 
-__all__ = ["AMONG", "Closest", "Near", "closest"]
+__all__ = ["AMONG", "Closest", "Near", "closest", "is_found"]
 
 AMONG = 20
 """Neighbours whose classes are counted."""
@@ -56,8 +56,17 @@ def closest(shown: Exhibit, answer: Answer, waiting: Waiting, picture: str = "")
     """
     if shown.known is None:
         return None
-    known, key = shown.known, (shown.key, picture, answer.features.numpy().tobytes())
-    return _FOUND.find(key, lambda: _closest(shown, known, answer, waiting))
+    known = shown.known
+    return _FOUND.find(_key(shown, answer, picture), lambda: _closest(shown, known, answer, waiting))
+
+
+def is_found(shown: Exhibit, answer: Answer, picture: str = "") -> bool:
+    """Whether `closest` answers at once."""
+    return shown.known is None or _FOUND.get(_key(shown, answer, picture)) is not None
+
+
+def _key(shown: Exhibit, answer: Answer, picture: str) -> tuple[str, str, bytes]:
+    return shown.key, picture, answer.features.numpy().tobytes()
 
 
 def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Closest:

@@ -35,7 +35,8 @@ from oodcore.records import Bank
 from oodcore.scorers import scorers
 from oodcore.thresholds import Calibration
 
-__all__ = ["Answer", "Exhibit", "Waiting", "answers", "exhibit", "explained", "folders", "settings", "turn", "warm"]
+__all__ = ["Answer", "Exhibit", "Waiting", "answered", "answers", "exhibit", "explained", "folders", "is_open"]
+__all__ += ["settings", "turn", "warm"]
 
 FIRST = "shapes"  # names of checkpoints that the page prefers to open with
 OPEN = 2 * 2**30  # bytes of checkpoints that stay open for whoever asks next
@@ -64,7 +65,7 @@ class Answer:
         """The class it answers with."""
         return int(self.shares.argmax())
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """The softmax share of that class."""
         return float(self.shares[self.label])
@@ -183,6 +184,14 @@ def exhibit(folder: Path) -> Exhibit:
         return _EXHIBITS.find(key, lambda: _exhibit(folder))
 
 
+def is_open(folder: Path) -> bool:
+    """Whether `exhibit` has it at once."""
+    try:
+        return _EXHIBITS.get((folder, stamp(folder))) is not None
+    except OSError:
+        return False
+
+
 _EXHIBITS: Memory[tuple[Path, Stamp], Exhibit] = Memory(OPEN, lambda shown: shown.size)
 _OPENING = Lock()
 
@@ -212,13 +221,19 @@ def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting, names
         names: Scorers that are needed. Gradient scorers are left out of the answers until they are: each costs
             several passes more, all the others together cost none.
     """
-    slow = [] if shown.panel is None else [name for name in shown.panel.gradient_names if name in names]
+    slow = _slow(shown, names)
     said = {picture.id: _SAID.get(_key(shown, picture)) for picture in pictures}
     missing = [picture for picture in pictures if not _complete(said[picture.id], slow)]
     for start in range(0, len(missing), BATCH):
         with turn(waiting):
             said |= _run(shown, missing[start : start + BATCH], slow)
     return [answer for picture in pictures if (answer := said[picture.id])]
+
+
+def answered(shown: Exhibit, pictures: Sequence[Picture], names: Collection[str]) -> bool:
+    """Whether `answers` has them all at once."""
+    slow = _slow(shown, names)
+    return all(_complete(_SAID.get(_key(shown, picture)), slow) for picture in pictures)
 
 
 def explained(shown: Exhibit, picture: Picture, waiting: Waiting) -> EnergyMap:
@@ -254,6 +269,11 @@ def turn(waiting: Waiting, line: Turns = _TURNS) -> Iterator[None]:
 
 def _key(shown: Exhibit, picture: Picture) -> tuple[str, str, str]:
     return shown.key, picture.id, picture.coding
+
+
+def _slow(shown: Exhibit, names: Collection[str]) -> list[str]:
+    """Those that need passes of their own."""
+    return [] if shown.panel is None else [name for name in shown.panel.gradient_names if name in names]
 
 
 def _complete(said: Answer | None, names: Sequence[str]) -> bool:

@@ -131,6 +131,7 @@ def _drawn(name: str, count: int) -> ImageSet:
     return procedural(name, "test", count=count)
 
 
+@cache
 def _drawings(name: str, count: int, group: str, truth: Truth) -> list[Picture]:
     return _pictures(_drawn(name, count), group, truth)
 

@@ -13,14 +13,14 @@ from app.charts import score as charts
 from app.charts.score import Standing
 from app.services import resources, samples, table
 from app.services.memory import Memory
-from app.services.nearest import AMONG, Closest, closest
+from app.services.nearest import AMONG, Closest, closest, is_found
 from app.services.report import Settings, report
 from app.services.samples import Group, Picture
 from app.services.table import Row, Side
 from app.theme import Palette
 from app.widgets.compare import Compared
 from app.widgets.figure import figure
-from app.widgets.page import busy, plain
+from app.widgets.page import busy, plain, spinner
 from oodcore.attribution import EnergyMap, smooth
 
 __all__ = ["chosen_scorers", "closer", "expectation", "left_out", "listing", "nothing_yet", "take_home"]
@@ -238,7 +238,8 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
 def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     """The closest known pictures under every checkpoint."""
     waiting = partial(busy, st.empty())
-    with st.spinner("Looking for known pictures nearby …"):
+    ready = all(is_found(side.shown, one.answer, row.picture.id) for side, one in zip(sides, row.verdicts, strict=True))
+    with spinner("Looking for known pictures nearby …", needed=not ready):
         found = [
             (side.name, closest(side.shown, verdict.answer, waiting, row.picture.id))
             for side, verdict in zip(sides, row.verdicts, strict=True)

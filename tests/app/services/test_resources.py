@@ -110,3 +110,13 @@ def test_open_checkpoints_take_so_many_bytes_and_no_more(
     assert first.size == size
     assert resources.exhibit(folders[1]) is second
     assert resources.exhibit(folders[0]) is not first
+
+
+def test_it_is_known_beforehand_whether_anybody_has_to_wait(board: tuple[Exhibit, list[Picture]]) -> None:
+    shown, pictures = board
+    assert resources.is_open(resources.folders()[shown.name])
+    assert not resources.is_open(Path("no-such"))
+    assert not resources.answered(shown, pictures, ["energy"])
+    answers(shown, pictures, nobody, ["energy"])
+    assert resources.answered(shown, pictures, ["energy"])
+    assert not resources.answered(shown, pictures, ["energy", "odin"])
