@@ -103,9 +103,9 @@ def thumbnail(request: Request) -> Response:
     return Response(content, media_type="image/png", headers={"Cache-Control": "public, max-age=86400, immutable"})
 
 
-def sheet(request: Request) -> Response:
+async def sheet(request: Request) -> Response:
     """Thumbnails of reference images; the key is a hash that only a page of this server has told."""
-    content = sheets.content(request.path_params["key"])
+    content = await sheets.soon(request.path_params["key"])
     if content is None:
         return PlainTextResponse("These pictures are not here. Reload the page.", 404)
     return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})

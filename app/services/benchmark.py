@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from app.services import jobs, resources
-from oodcore.checkpoint import Card, load_energies, read_card
-from oodcore.checkpoint.layout import CARD, MODEL, PANEL
+from app.services.cards import card, stamp
+from oodcore.checkpoint import Card, load_energies
+from oodcore.checkpoint.layout import MODEL, PANEL
 from oodcore.errors import CheckpointError, OODError
 from oodcore.jobs import boards
 from oodcore.jobs.kinds.evaluate import kept_scores, measured_weights
@@ -116,7 +117,7 @@ def cards() -> dict[str, Card]:
     found = {}
     for name, folder in resources.folders().items():
         try:
-            found[name] = _card(folder, _stamp(folder / CARD))
+            found[name] = card(folder)
         except (CheckpointError, OSError):
             continue  # its own page says what is wrong with it
     return found
@@ -124,7 +125,7 @@ def cards() -> dict[str, Card]:
 
 def with_scorers() -> dict[str, Card]:
     """Of the checkpoints that can be measured."""
-    return {name: card for name, card in cards().items() if PANEL in card.sha256}
+    return {name: found for name, found in cards().items() if PANEL in found.sha256}
 
 
 def evaluations(also: str = "") -> list[Job]:
@@ -142,7 +143,7 @@ def seeds(board: Board, results: Sequence[Result]) -> list[Seed]:
     """
     done = [job for job in evaluations(board.name) if job.standing.state == "finished"]
     measured = [(job, _weights(job.id, job.result)) for job in sorted(done, key=lambda job: job.id != board.name)]
-    names = {card.sha256.get(MODEL): name for name, card in reversed(cards().items())}
+    names = {found.sha256.get(MODEL): name for name, found in reversed(cards().items())}
     found = [
         Seed(result, tuple(job for job, weights in measured if result.weights in weights), names.get(result.weights))
         for result in results
@@ -195,7 +196,7 @@ def _curves(
 
 def _of_reference(name: str, board: Board, result: Result, scorer: str) -> Behind | None:
     folder, sets = resources.folders()[name], (board.id_set, result.test)
-    content = str(_stamp(folder / CARD))  # the card holds the hashes of all other files
+    content = str(stamp(folder))
     energies = _energies(folder, content) if scorer == "energy" else {}
     if set(sets) <= energies.keys():
         known, outliers = (energies[each] for each in sets)
@@ -245,7 +246,7 @@ def _files(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:
-    """Stands for the content: cards and results are replaced as a whole, never written into."""
+    """Stands for the content: results are replaced as a whole, never written into."""
     about = path.stat()
     return path.name, about.st_size, about.st_mtime_ns
 
@@ -253,11 +254,6 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _of_store(folder: Path, files: tuple[tuple[str, int, int], ...]) -> list[Board]:
     return boards.of_store(Store(folder).read(), folder.name)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _card(folder: Path, stamp: tuple[str, int, int]) -> Card:
-    return read_card(folder)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.services.memory import Memory
 from app.services.resources import Exhibit, Waiting, turn
-from app.services.samples import Picture, Prepared, prepared, when_forgotten
+from app.services.samples import Picture, Prepared, let_go_with, prepared
 from oodcore.data import entry
 from oodcore.errors import DataError, ScoreError, UnknownNameError
 from oodcore.evaluate.blocks import (
@@ -149,7 +149,7 @@ def all_gains(shown: Exhibit, block: int, against: str, waiting: Waiting, *, run
 _CHOICES: Memory[str, Choice] = Memory(32)
 _SHUFFLED: Memory[tuple[str, str, str, int], Shuffled] = Memory(512)
 _GAINS: Memory[tuple[str, int, str], list[Gain]] = Memory(128)
-when_forgotten(lambda id_: _SHUFFLED.drop(lambda key: key[1] == id_))
+let_go_with(_SHUFFLED)
 
 
 def _measured(shown: Exhibit) -> Choice:

@@ -8,13 +8,16 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from app.services.memory import Memory
+from app.services.cards import card
+from app.services.memory import Memory, Turns
 from app.services.resources import Exhibit, Waiting, turn
 from oodcore import checkpoint
-from oodcore.checkpoint import Card, read_card
+from oodcore.checkpoint import Card
 from oodcore.checkpoint.compare import Summary, summary
-from oodcore.checkpoint.layout import CARD, PANEL, REFERENCE
-from oodcore.checkpoint.own import UPLOAD_BYTES, examine, is_own, within_roots
+from oodcore.checkpoint.layout import PANEL, REFERENCE
+from oodcore.checkpoint.loading import described
+from oodcore.checkpoint.own import FILE_BYTES, UPLOAD_BYTES, is_own, recognised, try_out, weights_size, within_roots
+from oodcore.checkpoint.places import size_of
 from oodcore.data.transforms import Preprocessing
 from oodcore.errors import CheckpointError
 from oodcore.evaluate.blocks import norms_of
@@ -161,17 +164,23 @@ def from_path(text: str) -> Brought:
 def looked_at(
     brought: Brought, waiting: Waiting, classes: tuple[str, ...] | None = None, prepared: Preprocessing | None = None
 ) -> Network:
-    """The network in a visitor's file, recognised and tried; the same bytes are looked at once.
+    """The network in a visitor's file, recognised and tried; the same bytes are read once, and one file at a time.
 
     Raises:
-        CheckpointError: see `oodcore.checkpoint.own.examine`.
+        CheckpointError: see `oodcore.checkpoint.own.recognised` and `try_out`; or another number of classes.
     """
-    key = (brought.key, brought.name, classes, prepared)
-    if (found := _LOOKED.get(key)) is not None:
-        return found
-    source = brought.content if isinstance(brought.content, Path) else Upload(brought.name, brought.content)
-    with turn(waiting):
-        return _LOOKED.find(key, lambda: examine(source, classes=classes, preprocessing=prepared))
+    key = brought.key, brought.name
+    found = _LOOKED.get(key)
+    if found is None:
+        source = brought.content if isinstance(brought.content, Path) else Upload(brought.name, brought.content)
+        with turn(waiting, _READERS):
+            found = _LOOKED.find(key, lambda: recognised(source))
+    model = described(found, classes, prepared)
+    if _TRIED.get(tried := (*key, classes, prepared)) is None:
+        with turn(waiting):
+            try_out(model)
+        _TRIED.put(tried, True)
+    return model
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -189,8 +198,9 @@ def block_rows(_shown: Exhibit, weights: str) -> list[BlockRow]:
     ]
 
 
-_CARDS: Memory[str, Card] = Memory(256)
-_LOOKED: Memory[tuple[str, str, tuple[str, ...] | None, Preprocessing | None], Network] = Memory(4)
+_LOOKED: Memory[tuple[str, str], Network] = Memory(FILE_BYTES, weights_size)
+_TRIED: Memory[tuple[str, str, tuple[str, ...] | None, Preprocessing | None], bool] = Memory(256)
+_READERS = Turns()
 
 
 def one(name: str, folder: Path) -> Listed:
@@ -200,18 +210,16 @@ def one(name: str, folder: Path) -> Listed:
         CheckpointError: its card cannot be read.
     """
     try:
-        text = (folder / CARD).read_bytes()
-        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        about, size = card(folder), size_of(folder)
     except OSError:
         raise CheckpointError(f"The checkpoint '{name}' is no longer there.") from None
-    card = _CARDS.find(hashlib.sha256(text).hexdigest(), lambda: read_card(folder))
     there = {file: (folder / file).is_file() for file in (PANEL, REFERENCE)}
-    return Listed(name, folder, card, _whose(folder, card), size, there[PANEL], there[REFERENCE])
+    return Listed(name, folder, about, _whose(folder, about), size, there[PANEL], there[REFERENCE])
 
 
-def _whose(folder: Path, card: Card) -> Whose:
+def _whose(folder: Path, about: Card) -> Whose:
     if checkpoint.is_shipped(folder):
         return "shipped"
-    if card.recipe:
+    if about.recipe:
         return "trained here"
     return "brought" if is_own(folder) else "own"

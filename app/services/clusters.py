@@ -37,6 +37,7 @@ __all__ = ["Map", "Range", "digest", "drawn", "made", "ordered", "placed", "scal
 
 REPRESENTATION = "representation"
 KEEP = 0.95
+DRAWN = 2**30  # bytes of the checkpoints whose maps stay drawn
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,9 @@ def scale(onto: Map, name: str) -> Range | None:
 _SPACES: Memory[str, tuple[dict[str, Tensor], dict[Space, Cloud]]] = Memory(16)
 _SHIPPED: Memory[str, tuple[Layout | None]] = Memory(64)
 _MADE: Memory[str, Layout] = Memory(64)
-_MAPS: Memory[tuple[str, tuple[str, ...], str, Space, Settings | None], Map] = Memory(48)
+_MAPS: Memory[tuple[str, tuple[str, ...], str, Space, Settings | None], Map] = Memory(
+    DRAWN, lambda map_: map_.shown.size
+)
 
 
 def _content(shown: Exhibit) -> str:

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.services.memory import Memory
+from app.services.cards import card
 from oodcore import checkpoint
 from oodcore.checkpoint import Card
-from oodcore.checkpoint.layout import CARD, PANEL
+from oodcore.checkpoint.layout import PANEL
 from oodcore.errors import CheckpointError
 
 __all__ = ["MOST", "card_of", "comparable", "usual"]
@@ -24,13 +24,11 @@ LOSSES = {
 }
 OPENING = ("energy", "balanced")  # fine-tunings that stand beside their baseline at first
 
-_CARDS: Memory[tuple[Path, bytes], Card] = Memory(256)
-
 
 def card_of(folder: Path) -> Card | None:
     """What a checkpoint says of itself, or None where it cannot be read."""
     try:
-        return _CARDS.find((folder, (folder / CARD).read_bytes()), lambda: checkpoint.read_card(folder))
+        return card(folder)
     except (OSError, CheckpointError):
         return None
 
@@ -53,7 +51,7 @@ def comparable(folders: Mapping[str, Path], main: str) -> dict[str, str]:
 def usual(folders: Mapping[str, Path], main: str) -> list[str]:
     """What stands beside a checkpoint at first: its fine-tunings, or else what it was made of."""
     choice = comparable(folders, main)
-    parents = {name: card.parent for name in choice if (card := card_of(folders[name])) is not None}
+    parents = {name: found.parent for name in choice if (found := card_of(folders[name])) is not None}
     made = [name for name, short in choice.items() if parents.get(name) == main and short in OPENING]
     source = parents.get(main)
     return sorted(made, key=lambda name: OPENING.index(choice[name])) or [name for name in choice if name == source]
@@ -63,7 +61,7 @@ def _decides(folder: Path) -> bool:
     return (folder / PANEL).is_file()
 
 
-def _short(name: str, folder: Path, card: Card) -> str:
-    loss = card.recipe.get("loss")
+def _short(name: str, folder: Path, about: Card) -> str:
+    loss = about.recipe.get("loss")
     trained = loss.get("name") if isinstance(loss, Mapping) else None
     return LOSSES.get(str(trained), name) if checkpoint.is_shipped(folder) else name

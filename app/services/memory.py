@@ -17,12 +17,14 @@ class Memory(Generic[K, V]):
     """The most recently used entries.
 
     Args:
-        size: How many are kept.
+        size: How many are kept; or what they may weigh together, where `weight` is given.
+        weight: Of one entry, as its bytes. The newest is kept whatever it weighs.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, weight: Callable[[V], int] = lambda entry: 1) -> None:
+        self.size, self.weight = size, weight
         self._kept: OrderedDict[K, V] = OrderedDict()
+        self._total = 0
         self._lock = Lock()
 
     def get(self, key: K) -> V | None:
@@ -34,9 +36,11 @@ class Memory(Generic[K, V]):
     def put(self, key: K, value: V) -> V:
         """Keep it, drop the oldest beyond `size`, and hand it back."""
         with self._lock:
+            self._total += self.weight(value) - self._weight_of(key)
             self._kept[key] = value
             self._kept.move_to_end(key)
-            while len(self._kept) > self.size:
+            while self._total > self.size and len(self._kept) > 1:
+                self._total -= self._weight_of(next(iter(self._kept)))
                 self._kept.popitem(last=False)
         return value
 
@@ -44,12 +48,16 @@ class Memory(Generic[K, V]):
         """Let go of the entries whose key is wanted."""
         with self._lock:
             for key in [key for key in self._kept if wanted(key)]:
+                self._total -= self._weight_of(key)
                 del self._kept[key]
 
     def find(self, key: K, make: Callable[[], V]) -> V:
         """What is kept, or else what `make` gives. Two threads may both make it; the answers are equal."""
         found = self.get(key)
         return self.put(key, make()) if found is None else found
+
+    def _weight_of(self, key: K) -> int:
+        return self.weight(self._kept[key]) if key in self._kept else 0
 
 
 class Content:

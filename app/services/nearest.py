@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from app.services.memory import Memory
 from app.services.resources import Answer, Exhibit, Waiting, turn
-from app.services.samples import as_seen
+from app.services.samples import as_seen, let_go_with
 from oodcore.data import ImageSet
 from oodcore.data.procedural import SETS
 from oodcore.errors import DataError
 from oodcore.evaluate.pictures import reference_images, require_same
 from oodcore.maps import measured, neighbours
 
-__all__ = ["AMONG", "Closest", "Near", "closest"]
+__all__ = ["AMONG", "Closest", "Near", "closest", "is_found"]
 
 AMONG = 20
 """Neighbours whose classes are counted."""
@@ -45,12 +45,28 @@ class Closest:
     pictures: Sequence[Near]
 
 
-def closest(shown: Exhibit, answer: Answer, waiting: Waiting) -> Closest | None:
-    """Among the held-out known pictures of the checkpoint's reference; None where it brings none."""
+def closest(shown: Exhibit, answer: Answer, waiting: Waiting, picture: str = "") -> Closest | None:
+    """Among the held-out known pictures of the checkpoint's reference; None where it brings none.
+
+    Args:
+        shown: The checkpoint.
+        answer: What it says of the picture.
+        waiting: See `Waiting`.
+        picture: Its id, with which the answer is forgotten.
+    """
     if shown.known is None:
         return None
-    known, key = shown.known, (shown.key, answer.features.numpy().tobytes())
-    return _FOUND.find(key, lambda: _closest(shown, known, answer, waiting))
+    known = shown.known
+    return _FOUND.find(_key(shown, answer, picture), lambda: _closest(shown, known, answer, waiting))
+
+
+def is_found(shown: Exhibit, answer: Answer, picture: str = "") -> bool:
+    """Whether `closest` answers at once."""
+    return shown.known is None or _FOUND.get(_key(shown, answer, picture)) is not None
+
+
+def _key(shown: Exhibit, answer: Answer, picture: str) -> tuple[str, str, bytes]:
+    return shown.key, picture, answer.features.numpy().tobytes()
 
 
 def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Closest:
@@ -71,7 +87,8 @@ def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Clo
     )
 
 
-_FOUND: Memory[tuple[str, bytes], Closest] = Memory(1024)
+_FOUND: Memory[tuple[str, str, bytes], Closest] = Memory(1024)
+let_go_with(_FOUND)
 _DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)

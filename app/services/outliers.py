@@ -30,8 +30,8 @@ from oodcore.models.fingerprint import weights_hash
 from oodcore.priors import outlier_counts, softmax_average, temper
 from oodcore.train.margins import Suggestion, suggest
 
-__all__ = ["DRAWN", "GAMMAS", "IMBALANCES", "Margins", "Source", "Tables", "at", "findings", "margins", "numbers"]
-__all__ += ["objective", "offered", "order", "ordered", "source", "tables"]
+__all__ = ["DRAWN", "GAMMAS", "IMBALANCES", "Margins", "Source", "Tables", "at", "counts_so_far", "findings", "margins"]
+__all__ += ["numbers", "objective", "offered", "order", "ordered", "source", "tables"]
 
 DRAWN = "shapes-aux"
 """The set whose kinds are as frequent as one likes."""
@@ -187,6 +187,16 @@ def ordered(folder: Path, shown: Exhibit, name: str) -> Job | None:
     """The newest job that was to count this set, however it stands."""
     key = key_of("prior", order(folder, shown, name))
     return next((job for job in jobs.queue().jobs() if job.kind == "prior" and job.key == key), None)
+
+
+def counts_so_far(job: Job) -> list[int]:
+    """Of the outliers that a job has counted, how many were taken for each class; empty before the first second.
+
+    A job that was stopped and started again counts anew; what it told before lies beyond where it is.
+    """
+    step = job.standing.step
+    told = (event for event in reversed(jobs.events(job)) if "counts" in event and event["step"] <= step)
+    return next((event["counts"] for event in told), [])
 
 
 def _part(known: Entry, name: str) -> str:

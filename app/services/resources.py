@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import streamlit as st
 import torch
@@ -16,12 +17,14 @@ from torch import Tensor
 
 import oodcore
 from app.services import family, samples
+from app.services.cards import Stamp, stamp
 from app.services.decisions import Dial, dial
 from app.services.memory import Memory, Turns
-from app.services.samples import Picture, Prepared, prepared
+from app.services.samples import Picture, Prepared, let_go_with, prepared
 from oodcore import checkpoint
 from oodcore.attribution import EnergyMap, energy_map
-from oodcore.checkpoint.layout import CARD, PANEL
+from oodcore.checkpoint.layout import PANEL
+from oodcore.checkpoint.places import size_of
 from oodcore.data import entry
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models import Network
@@ -32,9 +35,11 @@ from oodcore.records import Bank
 from oodcore.scorers import scorers
 from oodcore.thresholds import Calibration
 
-__all__ = ["Answer", "Exhibit", "Waiting", "answers", "exhibit", "explained", "folders", "settings", "turn", "warm"]
+__all__ = ["Answer", "Exhibit", "Waiting", "answered", "answers", "exhibit", "explained", "folders", "is_open"]
+__all__ += ["settings", "turn", "warm"]
 
 FIRST = "shapes"  # names of checkpoints that the page prefers to open with
+OPEN = 2 * 2**30  # bytes of checkpoints that stay open for whoever asks next
 BATCH = 16  # pictures in one forward pass: few, so that a waiting visitor's turn comes soon
 
 Waiting = Callable[[int], None]
@@ -60,7 +65,7 @@ class Answer:
         """The class it answers with."""
         return int(self.shares.argmax())
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """The softmax share of that class."""
         return float(self.shares[self.label])
@@ -72,6 +77,7 @@ class Exhibit:
 
     Args:
         measured: Reference set → how many pictures of it were measured; its bank keeps some of them.
+        size: Bytes of its files, which is about what it takes in memory.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Exhibit:
     panel: FittedPanel | None
     reference: Mapping[str, Bank]
     measured: Mapping[str, int] = field(default_factory=dict)
+    size: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -168,18 +175,34 @@ def exhibit(folder: Path) -> Exhibit:
         CheckpointError: the folder is not what it should be.
     """
     try:
-        return _exhibit(folder, (folder / CARD).read_bytes())
+        key = folder, stamp(folder)
     except OSError:
         raise CheckpointError(f"The checkpoint '{folder.name}' is no longer there. Choose another one.") from None
+    if (found := _EXHIBITS.get(key)) is not None:
+        return found
+    with _OPENING:  # whoever comes second finds what the first one opened
+        return _EXHIBITS.find(key, lambda: _exhibit(folder))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _exhibit(folder: Path, card: bytes) -> Exhibit:
-    """The card holds the hash of every other file, so that it stands for the content."""
+def is_open(folder: Path) -> bool:
+    """Whether `exhibit` has it at once."""
+    try:
+        return _EXHIBITS.get((folder, stamp(folder))) is not None
+    except OSError:
+        return False
+
+
+_EXHIBITS: Memory[tuple[Path, Stamp], Exhibit] = Memory(OPEN, lambda shown: shown.size)
+_OPENING = Lock()
+
+
+def _exhibit(folder: Path) -> Exhibit:
     file = checkpoint.file_of(folder, PANEL)
     panel = None if file is None else Panel.load(file)
     measured = {name: len(energies) for name, energies in checkpoint.load_energies(folder).items()}
-    return Exhibit(folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder), measured)
+    return Exhibit(
+        folder.name, oodcore.load(folder), panel, checkpoint.load_reference(folder), measured, size_of(folder)
+    )
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)
@@ -198,14 +221,19 @@ def answers(shown: Exhibit, pictures: Sequence[Picture], waiting: Waiting, names
         names: Scorers that are needed. Gradient scorers are left out of the answers until they are: each costs
             several passes more, all the others together cost none.
     """
-    slow = [] if shown.panel is None else [name for name in shown.panel.gradient_names if name in names]
+    slow = _slow(shown, names)
     said = {picture.id: _SAID.get(_key(shown, picture)) for picture in pictures}
     missing = [picture for picture in pictures if not _complete(said[picture.id], slow)]
-    if missing:
+    for start in range(0, len(missing), BATCH):
         with turn(waiting):
-            for start in range(0, len(missing), BATCH):
-                said |= _run(shown, missing[start : start + BATCH], slow)
+            said |= _run(shown, missing[start : start + BATCH], slow)
     return [answer for picture in pictures if (answer := said[picture.id])]
+
+
+def answered(shown: Exhibit, pictures: Sequence[Picture], names: Collection[str]) -> bool:
+    """Whether `answers` has them all at once."""
+    slow = _slow(shown, names)
+    return all(_complete(_SAID.get(_key(shown, picture)), slow) for picture in pictures)
 
 
 def explained(shown: Exhibit, picture: Picture, waiting: Waiting) -> EnergyMap:
@@ -221,24 +249,31 @@ def explained(shown: Exhibit, picture: Picture, waiting: Waiting) -> EnergyMap:
 
 _SAID: Memory[tuple[str, str, str], Answer] = Memory(8192)
 _MAPS: Memory[tuple[str, str, str], EnergyMap] = Memory(256)
+let_go_with(_SAID)
+let_go_with(_MAPS)
 _TURNS = Turns()
 
 
 @contextmanager
-def turn(waiting: Waiting) -> Iterator[None]:
-    """Inside, the networks are one's own; whoever came before comes first."""
-    ticket = _TURNS.join()
+def turn(waiting: Waiting, line: Turns = _TURNS) -> Iterator[None]:
+    """Inside, the networks are one's own, or what else `line` is for; whoever came before comes first."""
+    ticket = line.join()
     try:
-        while ahead := _TURNS.ahead(ticket, seconds=0.5):
+        while ahead := line.ahead(ticket, seconds=0.5):
             waiting(ahead)
         waiting(0)
         yield
     finally:
-        _TURNS.leave(ticket)
+        line.leave(ticket)
 
 
 def _key(shown: Exhibit, picture: Picture) -> tuple[str, str, str]:
     return shown.key, picture.id, picture.coding
+
+
+def _slow(shown: Exhibit, names: Collection[str]) -> list[str]:
+    """Those that need passes of their own."""
+    return [] if shown.panel is None else [name for name in shown.panel.gradient_names if name in names]
 
 
 def _complete(said: Answer | None, names: Sequence[str]) -> bool:
@@ -246,7 +281,16 @@ def _complete(said: Answer | None, names: Sequence[str]) -> bool:
 
 
 def _run(shown: Exhibit, pictures: Sequence[Picture], names: Sequence[str]) -> dict[str, Answer]:
-    """One pass for the answers and every other scorer; the gradient scorers `names` add theirs."""
+    """One pass for the answers and every other scorer; the gradient scorers `names` add theirs.
+
+    What somebody else asked for while this visitor waited is known by now.
+    """
+    known = {picture.id: said for picture in pictures if (said := _SAID.get(_key(shown, picture))) is not None}
+    missing = [picture for picture in pictures if not _complete(known.get(picture.id), names)]
+    return known | _new(shown, missing, names) if missing else known
+
+
+def _new(shown: Exhibit, pictures: Sequence[Picture], names: Sequence[str]) -> dict[str, Answer]:
     assert shown.panel is not None  # noqa: S101
     views = [view for picture in pictures if isinstance(view := prepared(picture, shown.model.transform), Prepared)]
     pixels = torch.stack([view.pixels for view in views])

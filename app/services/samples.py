@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from jaxtyping import UInt8
 from PIL import Image
@@ -30,10 +30,10 @@ __all__ = [
     "forget",
     "from_files",
     "groups",
+    "let_go_with",
     "lost",
     "prepare",
     "prepared",
-    "when_forgotten",
 ]
 
 LIMIT = 64
@@ -131,6 +131,7 @@ def _drawn(name: str, count: int) -> ImageSet:
     return procedural(name, "test", count=count)
 
 
+@cache
 def _drawings(name: str, count: int, group: str, truth: Truth) -> list[Picture]:
     return _pictures(_drawn(name, count), group, truth)
 
@@ -208,18 +209,13 @@ def forget(picture: Picture) -> None:
     """Take a visitor's file out of memory, and what was made of it."""
     if isinstance(picture.read, _Decoded):
         picture.read.content.drop()
-        _MADE.drop(lambda key: key[0] == picture.id)
-        for let_go in _KEEPERS:
-            let_go(picture.id)
+        for memory in _KEEPERS:
+            memory.drop(lambda key: _mentions(key, picture.id))
 
 
-def when_forgotten(let_go: Callable[[str], None]) -> None:
-    """Have this called with the id of each visitor's picture that is forgotten.
-
-    Args:
-        let_go: Of what another memory keeps of it.
-    """
-    _KEEPERS.append(let_go)
+def let_go_with(memory: Memory[Any, Any]) -> None:
+    """When a visitor's picture is forgotten, drop what this memory holds under keys that mention its id."""
+    _KEEPERS.append(memory)
 
 
 def prepare(pictures: Sequence[Picture], transform: Preprocessing) -> tuple[list[Picture], list[str]]:
@@ -244,7 +240,12 @@ def prepared(picture: Picture, transform: Preprocessing) -> Prepared | str:
 
 _UPLOADS = Shelf(TOGETHER * 2**20)
 _MADE: Memory[tuple[str, str, Coding, Preprocessing], Prepared | str] = Memory(2048)
-_KEEPERS: list[Callable[[str], None]] = []
+_KEEPERS: list[Memory[Any, Any]] = [_MADE]
+
+
+def _mentions(key: object, id_: str) -> bool:
+    """Whether the id stands in a key, at any depth."""
+    return key == id_ or (isinstance(key, tuple) and any(_mentions(part, id_) for part in key))
 
 
 def _make(picture: Picture, transform: Preprocessing) -> Prepared | str:

@@ -3,10 +3,12 @@
 A page only needs the address. Drawing or reading the images takes seconds at worst, and happens away from it.
 """
 
+import asyncio
 import hashlib
 import io
 import math
-from threading import Lock
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -16,15 +18,16 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from app.services.memory import Memory
-from app.services.resources import Exhibit, is_auxiliary
+from app.services.resources import Exhibit, exhibit, folders, is_auxiliary
 from oodcore.data import entry
 from oodcore.errors import OODError, UnknownNameError
 from oodcore.evaluate.pictures import verified_images
 
-__all__ = ["COLUMNS", "Sheet", "content", "how_to_get", "sheet"]
+__all__ = ["COLUMNS", "Sheet", "content", "how_to_get", "sheet", "soon"]
 
 COLUMNS = 32
 LARGEST = 48  # pixels of a thumbnail's side
+AGAIN = 300  # seconds until images that were other ones are looked at again
 
 
 class Sheet(NamedTuple):
@@ -38,8 +41,8 @@ def sheet(shown: Exhibit, name: str) -> Sheet | None:
     """Of a reference set; None where its images are not on this machine."""
     if how_to_get(name) is not None:
         return None
-    key = hashlib.sha256(f"{shown.key} {name} {shown.measured.get(name)}".encode()).hexdigest()[:40]
-    _WANTED.put(key, (shown, name))
+    key = _key(shown, name)
+    _WANTED.put(key, (shown.name, name))
     return Sheet(f"sheets/{key}.webp", math.ceil(len(shown.reference[name]) / COLUMNS))
 
 
@@ -56,19 +59,57 @@ def content(key: str) -> bytes | None:
     """The picture itself, as WebP; None where nobody asked for this key, or where the images are other ones by now."""
     if (made := _MADE.get(key)) is not None:
         return made
-    wanted = _WANTED.get(key)
-    if wanted is None:
+    if _hopeless(key):
         return None
-    with _ONE_AT_A_TIME:
-        try:
-            return _MADE.find(key, lambda: _encoded(_tiles(*wanted)))
-        except OODError:
-            return None
+    try:
+        return _MADE.put(key, _encoded(_tiles(*_found(key))))
+    except (OODError, LookupError):
+        _REFUSED.put(key, time.monotonic())
+        return None
 
 
-_WANTED: Memory[str, tuple[Exhibit, str]] = Memory(256)
+async def soon(key: str) -> bytes | None:
+    """The same for the event loop, which goes on meanwhile.
+
+    What has to be made is made by a thread for this alone, one after the other, and once for all who wait for it.
+    """
+    if _MADE.get(key) is not None or _hopeless(key):
+        return content(key)
+    if (making := _UNDER_WAY.get(key)) is None:
+        making = _UNDER_WAY[key] = _MAKER.submit(content, key)
+        making.add_done_callback(lambda _: _UNDER_WAY.pop(key, None))
+    return await asyncio.shield(asyncio.wrap_future(making))
+
+
+_WANTED: Memory[str, tuple[str, str]] = Memory(256)
 _MADE: Memory[str, bytes] = Memory(64)
-_ONE_AT_A_TIME = Lock()
+_REFUSED: Memory[str, float] = Memory(256)
+_UNDER_WAY: dict[str, Future[bytes | None]] = {}
+_MAKER = ThreadPoolExecutor(1, "sheets")
+
+
+def _hopeless(key: str) -> bool:
+    """Whether nobody asked for it, or its images were other ones a moment ago."""
+    refused = _REFUSED.get(key)
+    return _WANTED.get(key) is None or (refused is not None and time.monotonic() - refused < AGAIN)
+
+
+def _key(shown: Exhibit, name: str) -> str:
+    return hashlib.sha256(f"{shown.key} {name} {shown.measured.get(name)}".encode()).hexdigest()[:40]
+
+
+def _found(key: str) -> tuple[Exhibit, str]:
+    """What a page asked for under this key; a checkpoint that was replaced meanwhile is another one.
+
+    Raises:
+        LookupError: it is not here any more.
+        CheckpointError: it cannot be opened.
+    """
+    asked = _WANTED.get(key)
+    shown = None if asked is None else exhibit(folders()[asked[0]])
+    if asked is None or shown is None or _key(shown, asked[1]) != key:
+        raise LookupError(key)
+    return shown, asked[1]
 
 
 def _tiles(shown: Exhibit, name: str) -> UInt8[Tensor, "n 3 s s"]:

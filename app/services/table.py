@@ -9,7 +9,7 @@ import torch
 from app.services import decisions
 from app.services.memory import Memory
 from app.services.resources import Answer, Exhibit, Waiting, answers
-from app.services.samples import Picture, Prepared, prepared
+from app.services.samples import Picture, Prepared, let_go_with, prepared
 from app.services.spreadsheet import comma_separated
 
 __all__ = ["Row", "Side", "Verdict", "decision", "export", "rows", "shown_columns"]
@@ -101,6 +101,7 @@ def _decided(side: Side, pictures: Sequence[Picture], acceptance: float, names: 
 
 
 _DECIDED: Memory[tuple[Hashable, ...], list[Verdict]] = Memory(512)
+let_go_with(_DECIDED)
 
 
 def _verdicts(side: Side, acceptance: float, names: Sequence[str] | None) -> list[Verdict]:

@@ -16,7 +16,7 @@ from app.services.samples import Picture
 from app.services.table import Row, Side
 from app.widgets.compare import columns, compared, picked_beside
 from app.widgets.figure import takeaway
-from app.widgets.page import about, busy, header, no_checkpoint, plain, set_title, sorry, unfitted
+from app.widgets.page import about, busy, header, no_checkpoint, plain, set_title, sorry, spinner, unfitted
 from app.widgets.photos import own_photos
 from app.widgets.pick import picked, picked_checkpoint, picked_outliers
 from app.widgets.score import chosen_scorers, closer, expectation, listing, nothing_yet, take_home
@@ -149,7 +149,8 @@ def results(
         state.reword(by_p=chosen.scale == "p")
     level = decisions.nearest(levels, state.keep())
     names = chosen_scorers(sides[0], scorer)
-    with st.spinner("Scoring the pictures …"):
+    ready = all(resources.answered(side.shown, pictures, names) for side in sides)
+    with spinner("Scoring the pictures …", needed=not ready):
         found = table.rows(sides, pictures, levels[level], names, partial(busy, st.empty()))
     looked_at = looked_at_closely(found, chosen.photo, opened.photo)
     closer(looked_at, names, sides, levels[level])

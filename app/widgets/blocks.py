@@ -13,7 +13,7 @@ from app.services import blocks
 from app.services.blocks import Choice, Strip
 from app.services.memory import Memory
 from app.services.resources import Exhibit
-from app.services.samples import Picture, Prepared, as_seen
+from app.services.samples import Picture, Prepared, as_seen, let_go_with
 from app.widgets.figure import figure
 from app.widgets.page import busy, plain, set_title
 from oodcore.evaluate.blocks import Gain, Shuffled
@@ -60,6 +60,7 @@ def verdict(picture: Picture, view: Prepared, columns: Columns, below: Sequence[
 
 
 _STRIPS: Memory[tuple[Hashable, ...], go.Figure] = Memory(256)  # making one takes longer than the rest of the page
+let_go_with(_STRIPS)
 
 
 def drawn_strip(found: Strip, columns: Columns, against: str | None, key: tuple[Hashable, ...]) -> None:

@@ -16,9 +16,9 @@ from app.services import decisions, family, resources, table
 from app.services.decisions import Dial
 from app.services.memory import Memory
 from app.services.resources import Exhibit
-from app.services.samples import Picture
+from app.services.samples import Picture, let_go_with
 from app.services.table import Row, Side, Verdict
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain, set_title, spinner
 from oodcore.errors import OODError
 
 __all__ = ["Compared", "columns", "compared", "picked_beside"]
@@ -40,6 +40,7 @@ class Compared:
 
 
 _COMPARED: Memory[tuple[Hashable, ...], Compared] = Memory(64)
+let_go_with(_COMPARED)
 
 
 def compared(sides: Sequence[Side], scorer: str, against: str | None, pictures: Sequence[Picture]) -> Compared:
@@ -109,7 +110,7 @@ def picked_beside(place: DeltaGenerator, folders: dict[str, Path], main: Exhibit
     found = {names[main.name]: main}
     for name in chosen:
         try:
-            with st.spinner("Opening the checkpoint …"):
+            with spinner("Opening the checkpoint …", needed=not resources.is_open(folders[name])):
                 found[names[name]] = resources.exhibit(folders[name])
         except OODError as problem:
             st.warning(f"'{plain(name)}' is left out. {plain(str(problem))}", icon=":material/deployed_code_alert:")

@@ -11,7 +11,7 @@ from app.widgets.page import plain, sorry
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job, Standing
 
-__all__ = ["duration", "known_again", "progress"]
+__all__ = ["EVERY", "duration", "known_again", "progress"]
 
 EVERY = 1.5  # seconds between two looks, while something may change
 

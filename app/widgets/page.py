@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -21,6 +21,7 @@ __all__ = [
     "score_title",
     "set_title",
     "sorry",
+    "spinner",
     "to_checkpoints",
     "unfitted",
 ]
@@ -66,6 +67,14 @@ def busy(place: DeltaGenerator, ahead: int) -> None:
         return
     people = "One person is" if ahead == 1 else f"{ahead} people are"
     place.info(f"{people} ahead of you. Your pictures follow.", icon=":material/hourglass_top:")
+
+
+def spinner(words: str, *, needed: bool) -> AbstractContextManager[None]:
+    """What is being waited for; only an empty place where it is `needed` by nobody, for a spinner has a thread."""
+    if needed:
+        return st.spinner(words)
+    st.empty()  # as a spinner leaves, so that what follows keeps its place on the page
+    return nullcontext()
 
 
 def sorry(problem: object) -> None:

@@ -61,8 +61,7 @@ def own_photos(place: DeltaGenerator, shown: Exhibit, *, label: str, key: str) -
             type="tertiary",
             key=f"forget-{key}",
             on_click=_forget,
-            help="The files leave this server's memory at once, for all pages. What was drawn from them is shown no "
-            "more, and leaves it as other drawings come.",
+            help="The files, and all that was made of them, leave this server's memory at once, for all pages.",
         )
     readable, _ = samples.prepare(mine, shown.model.transform)
     return readable

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state
 from app.services import resources
 from app.services.resources import Exhibit
-from app.widgets.page import plain, set_title
+from app.widgets.page import plain, set_title, spinner
 from oodcore import checkpoint
 
 __all__ = ["picked", "picked_checkpoint", "picked_outliers"]
@@ -45,7 +45,7 @@ def picked_checkpoint(
     )
     if not checkpoint.is_shipped(folders[name]):
         place.caption("An own checkpoint, not one that ships with the app.")
-    with st.spinner("Opening the checkpoint …"):
+    with spinner("Opening the checkpoint …", needed=not resources.is_open(folders[name])):
         return resources.exhibit(folders[name])
 
 

@@ -8,16 +8,19 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import state, theme
+from app.charts.prior import growing
 from app.components.gallery import Item, gallery
 from app.components.prior import Panel, Points, Setting
 from app.services import jobs, outliers
 from app.services.outlier_pictures import drawn, numbered, pictures, thumbnails
 from app.services.outliers import Margins, Source
 from app.services.resources import Exhibit, is_auxiliary
-from app.widgets.jobs import progress
+from app.widgets.figure import figure
+from app.widgets.jobs import EVERY, progress
 from app.widgets.page import plain, set_title, sorry
 from oodcore.data import entry
 from oodcore.errors import DataError, OODError
+from oodcore.jobs.queue import Job
 from oodcore.losses.balanced_energy import BalancedEnergyObjective
 
 __all__ = ["Side", "by_class", "doubts", "linked", "panel", "picked_outliers", "remember", "taken_for", "wanted", "why"]
@@ -86,6 +89,7 @@ def wanted(folder: Path, shown: Exhibit, name: str) -> None:
     if job is not None:
         progress(job)
         if job.standing.active:
+            st.fragment(_growing, run_every=EVERY)(job, shown.model.classes)
             st.caption("You can leave this page; the count goes on, and is kept for everyone.")
             return
     with st.container(border=True):
@@ -102,6 +106,20 @@ def wanted(folder: Path, shown: Exhibit, name: str) -> None:
                 sorry(problem)
                 return
             st.rerun()
+
+
+def _growing(job: Job, classes: Sequence[str]) -> None:
+    """Where the outliers fall, as far as they are counted."""
+    counts = outliers.counts_so_far(job)
+    if not counts:
+        return
+    most = max(range(len(classes)), key=counts.__getitem__)
+    figure(
+        growing(classes, counts, theme.palette(st.context.theme.type)),
+        {"class": classes, "outliers so far": counts},
+        name=f"counts-{job.id}",
+        alt=f"Outliers by class so far; most, {counts[most]:,}, are taken for {classes[most]}.",
+    )
 
 
 def panel(side: Side) -> Panel:

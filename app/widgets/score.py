@@ -13,14 +13,14 @@ from app.charts import score as charts
 from app.charts.score import Standing
 from app.services import resources, samples, table
 from app.services.memory import Memory
-from app.services.nearest import AMONG, Closest, closest
+from app.services.nearest import AMONG, Closest, closest, is_found
 from app.services.report import Settings, report
 from app.services.samples import Group, Picture
 from app.services.table import Row, Side
 from app.theme import Palette
 from app.widgets.compare import Compared
 from app.widgets.figure import figure
-from app.widgets.page import busy, plain
+from app.widgets.page import busy, plain, spinner
 from oodcore.attribution import EnergyMap, smooth
 
 __all__ = ["chosen_scorers", "closer", "expectation", "left_out", "listing", "nothing_yet", "take_home"]
@@ -30,6 +30,7 @@ P_VALUE = "How likely a known image is to look at least this unusual. Flagged wh
 
 
 _FIGURES: Memory[tuple[Hashable, ...], go.Figure] = Memory(512)  # making one takes longer than all else on release
+samples.let_go_with(_FIGURES)
 
 
 def nothing_yet() -> None:
@@ -225,7 +226,7 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
         "decision": ["flagged" if one.flagged else "kept" for one in standing],
     }
     drawn = _FIGURES.find(
-        (tuple(standing), acceptance, colours), lambda: charts.standings(standing, acceptance, colours)
+        (row.picture.id, tuple(standing), acceptance, colours), lambda: charts.standings(standing, acceptance, colours)
     )
     figure(drawn, columns, name="standings", alt=alt)
     st.caption(
@@ -237,9 +238,10 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
 def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     """The closest known pictures under every checkpoint."""
     waiting = partial(busy, st.empty())
-    with st.spinner("Looking for known pictures nearby …"):
+    ready = all(is_found(side.shown, one.answer, row.picture.id) for side, one in zip(sides, row.verdicts, strict=True))
+    with spinner("Looking for known pictures nearby …", needed=not ready):
         found = [
-            (side.name, closest(side.shown, verdict.answer, waiting))
+            (side.name, closest(side.shown, verdict.answer, waiting, row.picture.id))
             for side, verdict in zip(sides, row.verdicts, strict=True)
         ]
     lines = [_near(name if len(sides) > 1 else "", one, colours) for name, one in found if one is not None]

@@ -1,6 +1,7 @@
 """`oodcore.load`: a network from a name, a folder, a file of weights, torchvision or timm."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from oodcore.models.foreign import compare, recognise
 from oodcore.models.skeleton import skeleton
 from oodcore.models.weights_file import SUFFIXES, Upload, read_weights, strings
 
-__all__ = ["import_checkpoint", "load"]
+__all__ = ["described", "import_checkpoint", "load"]
 
 LIBRARIES = ("torchvision:", "timm:")
 CENTERS = ("projection", "centers")
@@ -47,7 +48,21 @@ def load(
         CheckpointError: nothing there, not recognised, damaged, or unsafe to open.
         UnknownNameError: no checkpoint or model has this name.
     """
-    model = _load(source, root)
+    return described(_load(source, root), classes, preprocessing).eval()
+
+
+def described(model: Network, classes: Sequence[str] | None, preprocessing: Preprocessing | None) -> Network:
+    """The same weights under other class names or with another preprocessing; the network that was given stays.
+
+    Args:
+        model: Weights are shared with it.
+        classes: Names of the logits, or None for its own.
+        preprocessing: Or None for its own.
+
+    Raises:
+        CheckpointError: another number of classes.
+    """
+    model = copy(model)
     if classes is not None:
         if len(classes) != len(model.classes):
             raise CheckpointError(
@@ -58,7 +73,7 @@ def load(
     if preprocessing is not None:
         model.transform = preprocessing
         model.notes = _without_assumed(model.notes, "`preprocessing`")
-    return model.eval()
+    return model
 
 
 def import_checkpoint(

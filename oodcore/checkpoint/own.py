@@ -18,8 +18,8 @@ import torch
 from oodcore.atomic import replacing
 from oodcore.checkpoint.card import Card
 from oodcore.checkpoint.layout import CARD, PANEL
-from oodcore.checkpoint.loading import load
-from oodcore.checkpoint.places import FOLDER, is_shipped, known
+from oodcore.checkpoint.loading import described, load
+from oodcore.checkpoint.places import FOLDER, is_shipped, known, size_of
 from oodcore.checkpoint.store import save, swap
 from oodcore.data.roots import cache_folder, roots
 from oodcore.data.transforms import Preprocessing
@@ -43,8 +43,11 @@ __all__ = [
     "own_folder",
     "owned",
     "publish",
+    "recognised",
     "remove",
     "require_room",
+    "try_out",
+    "weights_size",
     "within_roots",
 ]
 
@@ -94,15 +97,48 @@ def examine(
             a forward pass that gives no numbers. One sentence says which.
         UnknownNameError: the library has no such network.
     """
+    model = described(recognised(source), classes, preprocessing)
+    try_out(model)
+    return model
+
+
+def recognised(source: Upload | Path | str) -> Network:
+    """The first half of `examine`: what the file says by itself, not yet tried.
+
+    Raises:
+        CheckpointError: see `examine`.
+        UnknownNameError: the library has no such network.
+    """
     if isinstance(source, str) and not LIBRARY.fullmatch(source):
         raise CheckpointError("A network of a library is named as 'timm:NAME' or 'torchvision:NAME'.")
     if isinstance(source, str):
         _refuse_library(source)
     else:
         _refuse_size(source)
-    model = load(source, classes=classes, preprocessing=preprocessing)
-    _try(model)
-    return model
+    return load(source)
+
+
+def try_out(model: Network) -> None:
+    """The second half of `examine`: one pass with two pictures of noise.
+
+    Raises:
+        CheckpointError: it fails, or gives no numbers.
+    """
+    side = model.transform.size
+    noise = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.inference_mode():
+            outputs = model(model.transform.normalise(noise))
+    except (RuntimeError, ValueError, IndexError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"The network fails on images of {side}×{side} pixels: {first}.") from None
+    if not bool(outputs.logits.isfinite().all()):
+        raise CheckpointError("The network gives NaN or infinity for a picture of noise. Check the weights.")
+
+
+def weights_size(model: Network) -> int:
+    """Bytes of all parameters and buffers."""
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def within_roots(text: str) -> Path:
@@ -159,7 +195,7 @@ def keep(model: Network, *, owner_hash: str, title: str = "", source: str = "") 
     """
     folder = _place_of(model, owner_hash)
     if not folder.exists():
-        require_room(owner_hash, sum(tensor.nbytes for tensor in model.state_dict().values()))
+        require_room(owner_hash, weights_size(model))
         shown = _line(title) or f"{model.architecture}, brought by a visitor"
         _note_owner(folder.name, owner_hash)  # first: what nobody owns is the server's
         save(folder, model, Card.of(model, title=shown, parent=_line(source) or None))
@@ -179,10 +215,10 @@ def require_room(owner_hash: str, size: int = 0) -> None:
     kept = {card.parent: _owner(card.parent) for card in own_folder().glob(f"[!.]*/{CARD}")}
     theirs = [folder for folder in kept if kept[folder] == owner_hash]
     if _beyond(EACH, theirs, size):
-        names = ", ".join(f"'{folder.name}'" for folder in sorted(theirs, key=_size, reverse=True)[:3])
+        names = ", ".join(f"'{folder.name}'" for folder in sorted(theirs, key=size_of, reverse=True)[:3])
         advice = f" Delete one of yours on the Checkpoints page first: {names}." if names else ""
         raise CheckpointError(
-            f"You keep {len(theirs)} checkpoints of {sum(map(_size, theirs)) / 2**20:,.0f} MB, and this one has "
+            f"You keep {len(theirs)} checkpoints of {sum(map(size_of, theirs)) / 2**20:,.0f} MB, and this one has "
             f"{size / 2**20:,.0f} MB; one person may keep {EACH.number} of {EACH.size / 2**20:,.0f} MB in all.{advice}"
         )
     if _beyond(EVERYONE, [folder for folder in kept if kept[folder]], size):
@@ -212,7 +248,7 @@ def adopt(made: Path, title: str, *, owner_hash: str) -> Path:
         raise CheckpointError(f"There is a checkpoint '{name}' here already. Choose another name.")
     if not made.is_dir():
         raise CheckpointError("There is nothing to keep any more: the run was discarded.")
-    require_room(owner_hash, _size(made))
+    require_room(owner_hash, size_of(made))
     folder, part = own_folder() / name, own_folder() / f".{name}.new"
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(made, part)
@@ -308,24 +344,7 @@ def _owner(folder: Path) -> str:
 
 
 def _beyond(quota: Quota, kept: Sequence[Path], size: int) -> bool:
-    return len(kept) >= quota.number or sum(map(_size, kept)) + size > quota.size
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
-
-
-def _try(model: Network) -> None:
-    side = model.transform.size
-    noise = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    try:
-        with torch.inference_mode():
-            outputs = model(model.transform.normalise(noise))
-    except (RuntimeError, ValueError, IndexError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"The network fails on images of {side}×{side} pixels: {first}.") from None
-    if not bool(outputs.logits.isfinite().all()):
-        raise CheckpointError("The network gives NaN or infinity for a picture of noise. Check the weights.")
+    return len(kept) >= quota.number or sum(map(size_of, kept)) + size > quota.size
 
 
 def _place_of(model: Network, owner_hash: str) -> Path:

@@ -1,7 +1,11 @@
 """Where checkpoints and their files are: the shipped ones, and a person's own. Command line and pages look here."""
 
 import json
+from collections.abc import Mapping, Set
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from oodcore.checkpoint.card import read_card
 from oodcore.checkpoint.layout import CARD
@@ -10,7 +14,7 @@ from oodcore.data.roots import cache_folder, roots
 from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.registry import did_you_mean
 
-__all__ = ["file_of", "folder_of", "is_shipped", "known", "shipped"]
+__all__ = ["file_of", "folder_of", "is_shipped", "known", "shipped", "size_of"]
 
 MANIFEST = "MANIFEST.json"
 FOLDER = "checkpoints"
@@ -25,7 +29,8 @@ def shipped() -> list[str]:
 
 def is_shipped(folder: Path) -> bool:
     """Whether the manifest beside a checkpoint folder lists it; other folders there are a person's own."""
-    folder = folder.resolve()
+    if folder.is_symlink() or folder.name in ("", ".."):
+        folder = folder.resolve()
     return folder.name in listed(folder.parent)
 
 
@@ -38,7 +43,8 @@ def known(root: Path | str | None = None) -> dict[str, Path]:
     Args:
         root: A data root that is searched instead of `OOD_DATA`, as in `open_set`.
     """
-    found = {name: _shipped_root() / name for name in shipped()}
+    beside = _shipped_root()
+    found = {name: beside / name for name in shipped()}
     for place in (Path(), *roots(root), cache_folder()):
         for card in sorted(place.glob(f"{FOLDER}/[!.]*/{CARD}")):
             found.setdefault(card.parent.name, card.parent)
@@ -89,25 +95,51 @@ def file_of(source: Path | str, name: str) -> Path | None:
     return path
 
 
-def manifest(root: Path) -> dict[str, str]:
+def manifest(root: Path) -> Mapping[str, str]:
     """`NAME/FILE` → sha256 in hex, as `MANIFEST.json` of a folder says; empty where there is none.
+
+    It is read again only when the file is another one.
 
     Raises:
         CheckpointError: it cannot be read.
     """
+    return _manifest(root).hashes
+
+
+def listed(root: Path) -> Set[str]:
+    """Names of the checkpoints in the manifest of a folder."""
+    return _manifest(root).names
+
+
+class Manifest(NamedTuple):
+    """What a manifest says, and the names in it."""
+
+    hashes: Mapping[str, str]
+    names: Set[str]
+
+
+def _manifest(root: Path) -> Manifest:
     path = root / MANIFEST
-    if not path.is_file():
-        return {}
+    try:
+        about = path.stat()
+    except OSError:
+        return Manifest({}, frozenset())
+    return _read(path.absolute(), about.st_size, about.st_mtime_ns, about.st_ino)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, *stamp: int) -> Manifest:
     try:
         entries = json.loads(path.read_text("utf-8"))
-        return {str(key): str(value) for key, value in entries.items()}
+        hashes = {str(key): str(value) for key, value in entries.items()}
     except (ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"'{path}' cannot be read: {error}.") from None
+    return Manifest(MappingProxyType(hashes), frozenset(entry.partition("/")[0] for entry in hashes))
 
 
-def listed(root: Path) -> set[str]:
-    """Names of the checkpoints in the manifest of a folder."""
-    return {entry.partition("/")[0] for entry in manifest(root)}
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a checkpoint folder; 0 where it is not there."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
 
 
 def _shipped_root() -> Path:

@@ -101,8 +101,10 @@ class Census:
         )
 
 
-def counting(model: Network, images: ImageSet, split: str, *, batch_size: int = 256) -> Generator[int, None, Census]:
-    """Yields how many images are counted so far; ends with the census.
+def counting(
+    model: Network, images: ImageSet, split: str, *, batch_size: int = 256
+) -> Generator[Int64[Tensor, " k"], None, Census]:
+    """Yields the counts so far, whose sum is how many images were looked at; ends with the census.
 
     Args:
         model: Before fine-tuning, where a prior for balanced energy is wanted.
@@ -117,18 +119,18 @@ def counting(model: Network, images: ImageSet, split: str, *, batch_size: int = 
     if not len(images):
         raise DataError(f"'{images.name}' is empty. Count at least one image.")
     parts: list[Float32[Tensor, "n k"]] = []
-    done = 0
+    counts = torch.zeros((), dtype=torch.int64)
     for batch in images.batches(batch_size, model.transform):
         parts.append(outputs_of(model, batch.images, norms=False).logits)
-        done += len(batch.images)
-        yield done
+        counts = counts + outlier_counts(parts[-1])
+        yield counts
     logits = torch.cat(parts)
     rows = spread_rows(len(images), min(ROWS, max(LOGITS // logits.shape[1], 1)))
     return Census(
         name=images.name,
         split=split,
         kinds=tuple(images.classes),
-        counts=outlier_counts(logits),
+        counts=counts,
         average=softmax_average(logits),
         rows=rows,
         labels=images.labels.cpu()[rows],

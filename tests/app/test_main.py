@@ -1,5 +1,6 @@
 """What pages share: the visitor's photos, what a link chooses, and what is forgotten when another page opens."""
 
+import asyncio
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_no_address_gives_a_visitors_photo(served: Path) -> None:
     for shortened in (key, key[:40], key[:12], "secret", "secret.png"):
         asked = {"key": shortened, "name": shortened, "split": "test", "number": 0}
         request = Request({"type": "http", "path_params": asked})
-        assert sheet(request).status_code == 404
+        assert asyncio.run(sheet(request)).status_code == 404
         assert thumbnail(request).status_code == 404
         assert sheets.content(shortened) is None
 

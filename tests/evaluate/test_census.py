@@ -63,8 +63,11 @@ def test_kept_rows_are_numbers_in_the_set_and_keep_their_labels(
     assert torch.allclose(few.logits, again, atol=1e-5)
 
 
-def test_progress_is_told_image_by_image_and_the_last_is_all(model: Network) -> None:
-    assert list(counting(model, procedural("shapes-aux", count=70), "test", batch_size=32)) == [32, 64, 70]
+def test_counts_grow_batch_by_batch_and_the_last_are_all(model: Network) -> None:
+    images = procedural("shapes-aux", count=70)
+    told = list(counting(model, images, "test", batch_size=32))
+    for counts, taken in zip(told, (32, 64, 70), strict=True):
+        assert counts.tolist() == outlier_counts(collect(model, images.take(slice(0, taken)))).tolist()
 
 
 def test_thinning_keeps_the_first_of_each_kind() -> None:

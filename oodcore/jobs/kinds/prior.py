@@ -13,6 +13,7 @@ from oodcore.jobs.run import Event
 __all__ = ["order_for", "result_of", "work"]
 
 BATCH = 64  # images between two looks whether somebody wants it to stop
+EVERY = 1.0  # seconds between two counts that are written down, at first; later ones lie a hundredth of the time apart
 
 
 def order_for(checkpoint: Path | str, weights: str, outliers: str, split: str) -> dict[str, str]:
@@ -42,7 +43,7 @@ def result_of(folder: Path, outliers: str) -> Any:
 
 
 def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> Iterator[Event]:
-    """A batch at a time.
+    """A batch at a time; now and then with the counts so far.
 
     Raises:
         CheckpointError: the weights are not those that were asked for.
@@ -64,15 +65,20 @@ def work(order: Mapping[str, Any], place: RunFolder, *, root: Path | None) -> It
     images = open_set(name, split, root, lambda done, total: tell(f"Reading {name}", done, total))
     total = len(images)
     yield Event("prepared", 0, {"steps": total})
-    began = time.monotonic()
+    began = told = time.monotonic()
     steps = counting(model, images, split, batch_size=BATCH)
     while True:
         try:
-            done = next(steps)
+            counts = next(steps)
         except StopIteration as end:
             census = end.value
             break
-        left = (time.monotonic() - began) / done * (total - done)
-        yield Event("progress", done, {"steps": total, "message": f"about {left:.0f} s left"})
+        done, now = int(counts.sum()), time.monotonic()
+        about = {"steps": total, "message": f"about {(now - began) / done * (total - done):.0f} s left"}
+        if now - told >= max(EVERY, (now - began) / 100):
+            told = now
+            yield Event("counted", done, {**about, "counts": counts.tolist()})
+        else:
+            yield Event("progress", done, about)
     save_censuses(place.path / "result" / OUTLIERS, {name: census})
     yield Event("finished", total, {"steps": total, "counts": census.counts.tolist()})

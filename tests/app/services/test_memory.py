@@ -30,6 +30,20 @@ def test_what_is_dropped_is_made_again_and_the_rest_stays() -> None:
     assert [kept.get(key) for key in (("a", 1), ("b", 1), ("a", 2))] == [None, 7, None]
 
 
+def test_entries_are_weighed_where_their_weight_is_told_and_the_newest_stays_whatever_it_weighs() -> None:
+    kept: Memory[str, bytes] = Memory(10, len)
+    for key, size in (("a", 4), ("b", 4), ("b", 6)):
+        kept.put(key, b"1" * size)
+    assert kept.get("a") is not None
+    kept.put("c", b"1" * 3)
+    assert (kept.get("a") is None, kept.get("b") is None) == (False, True)
+    kept.drop(lambda key: key == "a")
+    kept.put("d", b"1" * 7)
+    assert kept.get("c") is not None
+    kept.put("e", b"1" * 99)
+    assert [key for key in "abcde" if kept.get(key) is not None] == ["e"]
+
+
 def test_what_nobody_looked_at_for_longest_makes_room_and_its_holder_is_told() -> None:
     shelf, dropped = Shelf(10), []
     first, second = (shelf.put(b"12345", lambda name=name: dropped.append(name)) for name in ("first", "second"))

@@ -1,4 +1,8 @@
 import dataclasses
+import shutil
+import threading
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,7 +46,7 @@ def test_a_gradient_score_is_taken_when_it_is_needed_and_then_kept(
 def test_answers_belong_to_their_pictures(board: tuple[Exhibit, list[Picture]]) -> None:
     shown, pictures = board
     alone = [answers(shown, [picture], nobody)[0] for picture in pictures]
-    resources._SAID._kept.clear()
+    resources._SAID.drop(lambda key: True)
     together = answers(shown, pictures[::-1], nobody)[::-1]
     for one, other in zip(alone, together, strict=True):
         assert one.label == other.label
@@ -59,3 +63,60 @@ def test_a_map_is_made_for_the_picture_and_the_network_that_were_asked_for(
     assert found.energy == pytest.approx(answer.scores["energy"], rel=1e-4)
     assert resources.explained(shown, pictures[0], nobody) is found
     assert resources.explained(shown, pictures[1], nobody).energy != found.energy
+
+
+def test_a_visitor_with_few_pictures_does_not_wait_for_all_of_another_ones(
+    board: tuple[Exhibit, list[Picture]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, pictures = board
+    order: list[str] = []
+    many = [pictures[0]._replace(id=f"many {index}") for index in range(3 * resources.BATCH)]
+    few = threading.Thread(
+        target=answers, args=(shown, [pictures[0]._replace(id="few")], lambda ahead: None), daemon=True
+    )
+
+    def run(_: Exhibit, batch: list[Picture], names: object) -> dict[str, object]:
+        order.append(batch[0].id.split()[0])
+        if len(order) == 1:
+            few.start()
+            while len(resources._TURNS._line) < 2:
+                time.sleep(0.001)
+        return {}
+
+    monkeypatch.setattr(resources, "_run", run)
+    answers(shown, many, lambda ahead: None)
+    few.join(20)
+    assert order == ["many", "few", "many", "many"]
+
+
+def test_what_somebody_else_asked_for_meanwhile_is_not_run_again(
+    board: tuple[Exhibit, list[Picture]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, pictures = board
+    found = answers(shown, pictures, nobody)
+    monkeypatch.setattr(resources, "outputs_of", lambda *_, **__: pytest.fail("the network ran again"))
+    assert list(resources._run(shown, pictures, []).values()) == found
+
+
+def test_open_checkpoints_take_so_many_bytes_and_no_more(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder in folders:
+        shutil.copytree(served / "tiny", folder)
+    size = sum(file.stat().st_size for file in folders[0].iterdir())
+    monkeypatch.setattr(resources._EXHIBITS, "size", 2 * size)
+    first, second, _ = (resources.exhibit(folder) for folder in folders)
+    assert first.size == size
+    assert resources.exhibit(folders[1]) is second
+    assert resources.exhibit(folders[0]) is not first
+
+
+def test_it_is_known_beforehand_whether_anybody_has_to_wait(board: tuple[Exhibit, list[Picture]]) -> None:
+    shown, pictures = board
+    assert resources.is_open(resources.folders()[shown.name])
+    assert not resources.is_open(Path("no-such"))
+    assert not resources.answered(shown, pictures, ["energy"])
+    answers(shown, pictures, nobody, ["energy"])
+    assert resources.answered(shown, pictures, ["energy"])
+    assert not resources.answered(shown, pictures, ["energy", "odin"])

@@ -1,6 +1,9 @@
 """Thumbnails: each tile is the image of its own row."""
 
+import asyncio
 import io
+import threading
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from PIL import Image
 from app.services import resources, sheets
 from oodcore.checkpoint import folder_of
 from oodcore.data.procedural import procedural
+from oodcore.errors import DataError
 from oodcore.evaluate.pictures import image_rows
 
 NAME = "shapes-resnet20w4"
@@ -64,3 +68,61 @@ def test_other_images_than_those_measured_are_not_shown(monkeypatch: pytest.Monk
     assert found is not None
     monkeypatch.setattr("oodcore.evaluate.pictures.image_rows", lambda measured, n: torch.arange(1000))
     assert sheets.content(found.url.removeprefix("sheets/").removesuffix(".webp")) is None
+
+
+def key_of(name: str, checkpoint: str = f"{NAME}-oe") -> str:
+    found = sheets.sheet(resources.exhibit(folder_of(checkpoint)), name)
+    assert found is not None
+    return found.url.removeprefix("sheets/").removesuffix(".webp")
+
+
+def test_images_that_were_refused_are_not_looked_at_with_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, looks, now = key_of("shapes-far"), [], [1000.0]
+
+    def other_images(*asked: Any) -> None:
+        looks.append(asked)
+        raise DataError("Other images.")
+
+    monkeypatch.setattr(sheets, "verified_images", other_images)
+    monkeypatch.setattr(sheets.time, "monotonic", lambda: now[0])
+    assert [sheets.content(key), sheets.content(key)] == [None, None]
+    assert len(looks) == 1
+    now[0] += sheets.AGAIN + 1
+    assert sheets.content(key) is None
+    assert len(looks) == 2
+    sheets._REFUSED.drop(lambda kept: kept == key)
+
+
+def test_a_class_that_waits_for_a_sheet_waits_for_one_making_and_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key, made, go_on = key_of("shapes", f"{NAME}-energy"), [], threading.Event()
+
+    def slowly(*asked: Any) -> torch.Tensor:
+        made.append(asked)
+        assert go_on.wait(20)
+        return torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+
+    async def a_class() -> list[bytes | None]:
+        waiting = [asyncio.create_task(sheets.soon(key)) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        assert await sheets.soon("0" * 40) is None
+        waiting.pop().cancel()
+        go_on.set()
+        return await asyncio.wait_for(asyncio.gather(*waiting), 20)
+
+    monkeypatch.setattr(sheets, "_tiles", slowly)
+    answers = asyncio.run(a_class())
+    assert len(made) == 1
+    assert len(set(answers)) == 1
+    assert answers[0] is not None
+    sheets._MADE.drop(lambda kept: kept == key)
+
+
+def test_a_sheet_of_a_checkpoint_that_was_replaced_is_not_made_of_the_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = key_of("shapes-near", f"{NAME}-balanced")
+    monkeypatch.setattr(sheets, "folders", lambda: {f"{NAME}-balanced": folder_of(NAME)})
+    assert sheets.content(key) is None
+    sheets._REFUSED.drop(lambda kept: kept == key)

@@ -1,5 +1,6 @@
 """The Outlier prior page's logic, without a browser."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import app
 from app.services import jobs, outliers
 from app.services.memory import Memory
 from oodcore.checkpoint import shipped
+from oodcore.jobs.folder import Status
 from oodcore.jobs.queue import Queue
 from oodcore.priors import temper
 
@@ -154,6 +156,23 @@ def test_a_set_that_was_not_counted_can_be_ordered(page: AppTest, queue: Queue) 
     assert (job.kind, job.order["outliers"], job.order["split"]) == ("prior", "shapes-aux", "test")
     assert "the count goes on" in words(page)
     assert "Not counted yet" not in words(page)
+
+
+def test_while_a_set_is_counted_its_crowd_grows_on_the_page(page: AppTest, queue: Queue) -> None:
+    page.query_params["checkpoint"], page.query_params["outliers"] = "tiny", "shapes-aux"
+    page.run()
+    next(button for button in page.button if button.label == "Count them").click().run()
+    assert not page.get("plotly_chart")
+    queue.tick()
+    (job,) = queue.jobs()
+    for step in (64, 128, 1900):  # the last was told before it was stopped and started again
+        job.run.append({"kind": "counted", "step": step, "counts": [step, *[0] * 9]})
+    job.run.tell(Status("running", 192, 2000))
+    page.run()
+    assert not page.exception
+    (drawn,) = page.get("plotly_chart")
+    assert json.loads(drawn.proto.spec)["data"][0]["y"] == [128, *[0] * 9]
+    assert "most, 128, are taken for disc" in str(drawn.proto)
 
 
 def test_a_set_that_is_not_on_this_server_says_how_to_get_it(page: AppTest) -> None:

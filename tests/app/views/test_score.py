@@ -313,7 +313,7 @@ def test_a_slow_score_on_the_list_tells_whose_turn_it_is(page: AppTest, monkeypa
     page.run()
     monkeypatch.setattr("app.widgets.page.busy", lambda place, count: ahead.append(count))
     monkeypatch.setattr(resources, "turn", crowded)
-    resources._SAID._kept.clear()
+    resources._SAID.drop(lambda key: True)
     page.pills(key=state.ALSO).set_value(["odin"]).run()
     assert not page.exception
     assert "odin" in page.dataframe[0].value

@@ -44,6 +44,22 @@ def test_it_counts_every_image_and_says_how_far_it_is(order: Mapping[str, Any], 
     assert census.split == "test"
 
 
+def test_counts_so_far_are_written_down_every_second_and_more_seldom_in_a_long_run(
+    order: Mapping[str, Any], model: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 0.6, 1.2, 300.0])
+    monkeypatch.setattr("oodcore.jobs.kinds.prior.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("oodcore.jobs.kinds.prior.BATCH", 50)
+    events = list(work(order, RunFolder(tmp_path / "job"), root=None))
+    assert [event.kind for event in events] == ["prepared", "progress", "counted", "counted", "finished"]
+    images = procedural("shapes-aux", "test", count=150)
+    assert events[2].values["counts"] == outlier_counts(collect(model, images.take(slice(0, 100)))).tolist()
+    assert events[2].values["message"] == "about 1 s left"
+    clock = iter([0.0, 300.0, 302.0, 303.5])
+    events = list(work(order, RunFolder(tmp_path / "other"), root=None))
+    assert [event.kind for event in events] == ["prepared", "counted", "progress", "counted", "finished"]
+
+
 def test_nothing_is_left_where_it_was_stopped(order: Mapping[str, Any], tmp_path: Path) -> None:
     place = RunFolder(tmp_path / "job")
     events = work(order, place, root=None)
