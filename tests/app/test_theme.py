@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from app import theme
+from app.widgets.points import CLASSES, MIDDLE
 
 CONFIG = tomllib.loads((Path(theme.__file__).parent / ".streamlit" / "config.toml").read_text("utf-8"))
 
@@ -42,6 +43,17 @@ def test_words_are_readable(scheme: str) -> None:
     assert contrast(page["blueTextColor"], page["blueBackgroundColor"]) >= 4.5
     assert contrast(page["orangeTextColor"], page["orangeBackgroundColor"]) >= 4.5
     assert min(contrast(chart.id, back), contrast(chart.ood, back)) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_points_on_a_map_stand_out_from_the_page(scheme: str) -> None:
+    """They are drawn without letting the page through; the browser tests look at that."""
+    chart = theme.palette(scheme)
+    steps = [
+        over(MIDDLE[scheme], end, share / 24) for end in (chart.id, chart.ood) for share in range(25)
+    ]  # the colours of a score
+    for colour in (chart.id, chart.ood, chart.aux, chart.mute, *CLASSES[scheme], *steps):
+        assert contrast(colour, chart.page) >= 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

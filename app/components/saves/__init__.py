@@ -1,14 +1,8 @@
 """Buttons that save what stands beside them: as PNG, as SVG, and its numbers as CSV. The server is not asked."""
 
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import streamlit as st
+from app.components.made import made
 
 __all__ = ["saves"]
-
-HERE = Path(__file__).parent
 
 
 def saves(*, place: str, name: str, table: str, key: str) -> None:
@@ -20,10 +14,4 @@ def saves(*, place: str, name: str, table: str, key: str) -> None:
         table: Content of the CSV.
         key: Streamlit key.
     """
-    _component()(data={"place": place, "name": name, "table": table}, key=key)
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"saves.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("saves", html=html, css=css, js=js)
+    made("saves")(data={"place": place, "name": name, "table": table}, key=key)
