@@ -35,6 +35,14 @@ function offer(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+const offerTable = (lines, name) => offer(new Blob(["\ufeff", lines], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
+
+// Rows as lines of a CSV; text that a spreadsheet would take for a formula is made plain.
+function commaSeparated(rows) {
+  const cell = (value) => (typeof value !== "string" ? String(value ?? "") : /[",\n]/.test(value) || /^[=+\-@\t\r]/.test(value) ? `"${(/^[=+\-@\t\r]/.test(value) ? "'" : "") + value.replaceAll('"', '""')}"` : value);
+  return rows.map((row) => row.map(cell).join(",")).join("\n");
+}
+
 // An SVG that stands alone, as a file of either kind.
 async function offerPicture(drawn, kind, name) {
   const blob = new Blob([new XMLSerializer().serializeToString(drawn)], { type: "image/svg+xml;charset=utf-8" });

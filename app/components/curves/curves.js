@@ -9,6 +9,7 @@ export default function ({ data, parentElement }) {
   views.set(root, view);
   view.data = data;
   root.setAttribute("aria-label", data.label);
+  root.table = () => commaSeparated([["panel", "curve", "step", "value"], ...data.panels.flatMap(({ title, lines }) => lines.flatMap(({ name, steps, values }) => steps.map((step, i) => [title, name, step, values[i]])))]);
   for (const [title, panel] of view.panels) if (!data.panels.some((one) => one.title === title)) { panel.box.remove(); view.panels.delete(title); }
   for (const one of data.panels) {
     if (!view.panels.has(one.title)) view.panels.set(one.title, build(view, one.title));

@@ -607,7 +607,7 @@ const across = ({ find }) => getComputedStyle(find(".cards")).gridTemplateColumn
 // ---- taking home ---------------------------------------------------------------------------------------------------
 
 function save(view, kind) {
-  if (kind === "csv") return offer(new Blob(["\ufeff", table(view)], { type: "text/csv;charset=utf-8" }), `${view.data.file}.csv`);
+  if (kind === "csv") return offerTable(table(view), view.data.file);
   return offerPicture(vector(view), kind, view.data.file);
 }
 
@@ -665,9 +665,8 @@ function traced(item) {
   return [node("path", { d: item.path, fill: item.fill ?? "none", opacity: item.alpha ?? 1, stroke: item.stroke ?? "none", "stroke-width": item.width, "stroke-dasharray": (item.dash ?? []).join(" "), "paint-order": item.under ? "stroke" : "normal" })];
 }
 
-// Every point of every panel; text that a spreadsheet would take for a formula is made plain.
+// Every point of every panel.
 function table(view) {
-  const cell = (value) => (typeof value !== "string" ? String(value ?? "") : /[",\n]/.test(value) || /^[=+\-@\t\r]/.test(value) ? `"${(/^[=+\-@\t\r]/.test(value) ? "'" : "") + value.replaceAll('"', '""')}"` : value);
   const rows = [["map", "id", "set", "class", "x", "y", "energy", "representation", "nearest_centre", "selected"]];
   for (const panel of view.panels) {
     for (let i = 0; i < panel.n; i++) {
@@ -676,5 +675,5 @@ function table(view) {
     }
     for (const photo of panel.photos) rows.push([panel.title, photo.name, "photo", "", photo.x, photo.y, photo.energy, photo.representation, view.data.classes[photo.nearest] ?? "", view.selected.has(photo.id) ? 1 : 0]);
   }
-  return rows.map((row) => row.map(cell).join(",")).join("\n");
+  return commaSeparated(rows);
 }

@@ -6,14 +6,16 @@ const STYLES = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-widt
 export default function ({ data, parentElement }) {
   const group = parentElement.querySelector(".saves");
   group.setAttribute("aria-label", `Save ${data.name.replaceAll("-", " ")}`);
+  for (const button of group.children) button.hidden = !data.picture && button.dataset.kind !== "csv";
   const click = ({ target }) => target.dataset.kind && save(target.dataset.kind, data, parentElement);
   group.addEventListener("click", click);
   return () => group.removeEventListener("click", click);
 }
 
 async function save(kind, { place, name, table }, here) {
-  if (kind === "csv") return offer(new Blob(["\ufeff", table], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
-  const drawn = compose(document.querySelector(`.${CSS.escape(place)}`), colour(here));
+  const beside = document.querySelector(`.${CSS.escape(place)}`);
+  if (kind === "csv") return offerTable(table ?? told(beside), name);
+  const drawn = compose(beside, colour(here));
   if (!drawn) return;
   await offerPicture(drawn, kind, name);
 }
@@ -44,6 +46,14 @@ function* pictures(place) {
   if (!place) return;
   for (const found of place.querySelectorAll(".js-plotly-plot svg.main-svg, svg.figure")) if (found.getBoundingClientRect().width) yield found;
   for (const inside of place.querySelectorAll("*")) if (inside.shadowRoot) yield* pictures(inside.shadowRoot);
+}
+
+// What the component itself says of its numbers.
+function told(place) {
+  for (const inside of place.querySelectorAll("*")) {
+    for (const each of inside.shadowRoot?.querySelectorAll("*") ?? []) if (each.table) return each.table();
+  }
+  return "";
 }
 
 function dress(source, copy) {
