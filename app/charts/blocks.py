@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from app.charts.style import styled
 from app.theme import Palette, number
 
-__all__ = ["Columns", "histograms", "strip", "words"]
+__all__ = ["Columns", "histograms", "outlines", "strip", "words"]
 
 BARS = 28
 HALF = 0.42  # width of one side of a column, in columns
@@ -114,11 +114,8 @@ def _norms(figure: go.Figure, columns: Columns, colours: Palette, outliers: str)
 
 def _half(values: Float64[np.ndarray, " n"], block: int, side: int, colour: str, dash: str, name: str) -> go.Scatter:
     """Half of a violin, leaning on its column."""
-    low, high = np.quantile(values, [FAR, 1 - FAR])
-    counts, edges = np.histogram(values, BARS, (low, high if high > low else low + 1e-6))
-    smooth = np.convolve(np.pad(counts, 2, mode="edge"), [0.1, 0.2, 0.4, 0.2, 0.1], mode="valid")
-    width = HALF * smooth / max(smooth.max(), 1e-12)
-    middles = (edges[1:] + edges[:-1]) / 2
+    middles, heights = _outline(values)
+    width = HALF * heights
     return go.Scatter(
         x=[block, *(block + side * width), block],
         y=[middles[0], *middles, middles[-1]],
@@ -131,6 +128,30 @@ def _half(values: Float64[np.ndarray, " n"], block: int, side: int, colour: str,
         showlegend=block == 0,
         hoverinfo="skip",
     )
+
+
+def _outline(values: Float64[np.ndarray, " n"]) -> tuple[Float64[np.ndarray, " bars"], Float64[np.ndarray, " bars"]]:
+    """Middles and heights of a smoothed histogram, the tallest 1."""
+    low, high = np.quantile(values, [FAR, 1 - FAR])
+    counts, edges = np.histogram(values, BARS, (low, high if high > low else low + 1e-6))
+    smooth = np.convolve(np.pad(counts, 2, mode="edge"), [0.1, 0.2, 0.4, 0.2, 0.1], mode="valid")
+    return (edges[1:] + edges[:-1]) / 2, smooth / max(smooth.max(), 1e-12)
+
+
+def outlines(columns: Columns) -> dict[str, list[object]]:
+    """The outlines and jigsaws that are drawn, a line for each point; norms as they are drawn, and as they are."""
+    scale = np.median(columns.known, axis=0)
+    sides = {"known images": columns.known, "outliers": columns.outliers}
+    rows: list[tuple[object, ...]] = []
+    for at, block in enumerate(columns.names):
+        for of, values in sides.items():
+            if values is not None:
+                points = zip(*_outline(values[:, at] / scale[at]), strict=True)
+                rows += [(block, of, float(norm), float(norm * scale[at]), float(height)) for norm, height in points]
+        cut = columns.jigsaws[:, at].tolist()
+        rows += [(block, f"jigsaw {number}", norm / scale[at], norm, None) for number, norm in enumerate(cut, start=1)]
+    titles = ("block", "of", "norm relative to the median known image", "norm", "height")
+    return {title: [row[column] for row in rows] for column, title in enumerate(titles)}
 
 
 def _ratios(figure: go.Figure, columns: Columns, colours: Palette) -> None:

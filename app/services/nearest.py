@@ -4,14 +4,15 @@ Distances are those of directions, from 0 to 2, as the score KNN measures them.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.services.memory import Memory
-from app.services.resources import Answer, Exhibit, Waiting, turn
+from app.services.resources import Answer, Exhibit, Waiting, is_auxiliary, turn
 from app.services.samples import as_seen, let_go_with
+from app.services.sheets import how_to_get
 from oodcore.data import ImageSet
-from oodcore.data.procedural import SETS
 from oodcore.errors import DataError
 from oodcore.evaluate.pictures import reference_images, require_same
 from oodcore.maps import measured, neighbours
@@ -25,7 +26,7 @@ DRAWN = 8  # of them with a picture
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """One known picture; `seen` is a data URI, or None where its set cannot be drawn again."""
+    """One known picture; `seen` is a data URI, or None where its set is not at hand."""
 
     label: str
     distance: float
@@ -89,22 +90,23 @@ def _closest(shown: Exhibit, name: str, answer: Answer, waiting: Waiting) -> Clo
 
 _FOUND: Memory[tuple[str, str, bytes], Closest] = Memory(1024)
 let_go_with(_FOUND)
-_DRAWN: Memory[tuple[str, int], ImageSet] = Memory(4)
+_AT_HAND: Memory[tuple[Hashable, ...], ImageSet] = Memory(4)
 _SAME: Memory[tuple[str, str], tuple[bool]] = Memory(64)
 _SEEN: Memory[tuple[str, int, int], str] = Memory(1024)
 
 
 def _pictures(shown: Exhibit, name: str, waiting: Waiting) -> ImageSet | None:
-    """The pictures of the kept rows, for a set that is drawn by code; None for others."""
-    if name not in SETS:
+    """The pictures of the kept rows; None where the set is not at hand, or holds other pictures by now."""
+    if how_to_get(name) is not None:
         return None
-    drawn, asked = (name, shown.measured[name]), (shown.key, name)
-    images, same = _DRAWN.get(drawn), _SAME.get(asked)
+    auxiliary = tuple(sorted(other for other in shown.reference if is_auxiliary(other)))
+    wanted, asked = (name, shown.measured[name], auxiliary), (shown.key, name)
+    images, same = _AT_HAND.get(wanted), _SAME.get(asked)
     if images is None or same is None:
-        with turn(waiting):  # drawing takes most of a second, and the network looks at all of them
-            images = _DRAWN.find(drawn, lambda: reference_images(*drawn))
+        with turn(waiting), suppress(DataError):  # drawing or reading takes a second, and the network looks at some
+            images = _AT_HAND.find(wanted, lambda: reference_images(*wanted))
             same = _SAME.find(asked, lambda: (_same(shown, name, images),))
-    return images if same[0] else None
+    return images if same is not None and same[0] else None
 
 
 def _same(shown: Exhibit, name: str, images: ImageSet) -> bool:

@@ -31,7 +31,7 @@ from oodcore.priors import outlier_counts, softmax_average, temper
 from oodcore.train.margins import Suggestion, suggest
 
 __all__ = ["DRAWN", "GAMMAS", "IMBALANCES", "Margins", "Source", "Tables", "at", "counts_so_far", "findings", "margins"]
-__all__ += ["numbers", "objective", "offered", "order", "ordered", "source", "tables"]
+__all__ += ["numbers", "objective", "offered", "order", "ordered", "points", "source", "tables"]
 
 DRAWN = "shapes-aux"
 """The set whose kinds are as frequent as one likes."""
@@ -288,6 +288,17 @@ def numbers(shown: Exhibit, census: Census, fitted: BalancedEnergyObjective) -> 
         "tempered prior": fitted.margin_prior.tolist(),
         "margin": fitted.class_margins.tolist(),
         "weight": fitted.class_weights.tolist(),
+    }
+
+
+def points(shown: Exhibit, census: Census, fitted: BalancedEnergyObjective) -> dict[str, list[object]]:
+    """Every outlier that is drawn: the class it is taken for, energy, Z, margin, and what the loss does to it."""
+    shares, classes = census.logits.double().softmax(dim=1), shown.model.classes
+    numbers = {"energy": census.energies, "Z": fitted.crowding(shares), "margin": fitted.margins(shares)}
+    return {
+        "class": [classes[label] for label in census.logits.argmax(dim=1).tolist()],
+        **{title: [float(f"{value:.6g}") for value in found.tolist()] for title, found in numbers.items()},
+        "loss": ["pushes it up" if low else "leaves it alone" for low in fitted.pushed(census.logits).tolist()],
     }
 
 

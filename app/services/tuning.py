@@ -33,6 +33,7 @@ __all__ = [
     "archive",
     "basis",
     "comparison",
+    "decided",
     "decisions",
     "experiment",
     "insides_for",
@@ -298,6 +299,20 @@ def decisions(
     """Every picture under both networks, decided by the energy."""
     sides = [Side("before", before, said[0]), Side("after", after, said[1])]
     return rows(sides, pictures, share, ["energy"])
+
+
+def decided(found: Sequence[Row]) -> dict[str, list[object]]:
+    """Every picture with its energies, p-values and decisions before and after, as columns."""
+    words = {False: "kept", True: "flagged"}
+    columns: dict[str, list[object]] = {
+        "picture": [row.picture.name for row in found],
+        "group": [row.picture.group for row in found],
+    }
+    for at, when in enumerate(("before", "after")):
+        columns[f"energy {when}"] = [row.verdicts[at].answer.scores["energy"] for row in found]
+        columns[f"p-value {when}"] = [row.verdicts[at].p["energy"] for row in found]
+        columns[f"decision {when}"] = [words[row.verdicts[at].flagged["energy"]] for row in found]
+    return columns
 
 
 _STORIES: Memory[Path, tuple[jobs.Stamp, Story]] = Memory(16)

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state, theme
 from app.components.prior import Setting, prior
 from app.services import family, outliers, resources
+from app.services.spreadsheet import stacked
 from app.widgets.figure import takeaway
 from app.widgets.page import about, header, no_checkpoint, sorry
 from app.widgets.pick import picked_checkpoint
@@ -16,6 +17,7 @@ from app.widgets.prior import (
     OUTLIERS,
     Side,
     by_class,
+    by_outlier,
     doubts,
     linked,
     panel,
@@ -110,7 +112,7 @@ def results(sides: Sequence[Side], opened: Setting) -> None:
             remember(told if told.chosen in every_class(sides) else told._replace(chosen=None), alpha)
         setting = linked(every_class(sides))
         columns = by_class(sides, setting)
-        takeaway("outlier-prior", columns)
+        takeaway("outlier-prior", stacked({"classes": columns, "outliers": by_outlier(sides, setting)}))
     doubts(sides, setting)
     for place, (turn, side) in zip(st.columns(len(sides), gap="large"), enumerate(sides), strict=True):
         with place:

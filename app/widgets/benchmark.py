@@ -170,6 +170,7 @@ def shown_table(table: Matrix, chosen: Place) -> None:
             words,
             diverging=table.minus is not None,
             selected="|".join(chosen),
+            file=_file(table),
             key=TABLE,
             on_chosen=_open,
         )
@@ -303,7 +304,6 @@ def _open() -> None:
 
 def exports(table: Matrix) -> None:
     """The table as it is shown, with convention and budget."""
-    name = f"{table.board.name}-{table.metric}".replace("|", "-")
     said, *places = st.columns([6, 1.1, 1.1, 1.1], gap="small")
     said.caption(plain(f"{budget(table)} {table.board.source}"))
     kinds = (
@@ -315,7 +315,7 @@ def exports(table: Matrix) -> None:
         place.download_button(
             label,
             data=partial(make, table),
-            file_name=f"{name}.{ending}",
+            file_name=f"{_file(table)}.{ending}",
             mime=mime,
             icon=":material/download:",
             on_click="ignore",
@@ -323,3 +323,8 @@ def exports(table: Matrix) -> None:
             help=words,
             width="stretch",
         )
+
+
+def _file(table: Matrix) -> str:
+    """Name of what is saved, without ending."""
+    return f"{table.board.name}-{table.metric}".replace("|", "-")

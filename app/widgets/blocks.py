@@ -7,13 +7,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import theme
-from app.charts.blocks import Columns, histograms, strip, words
+from app.charts.blocks import Columns, histograms, outlines, strip, words
 from app.components.gallery import Item, gallery
 from app.services import blocks
 from app.services.blocks import Choice, Strip
 from app.services.memory import Memory
 from app.services.resources import Exhibit
 from app.services.samples import Picture, Prepared, as_seen, let_go_with
+from app.services.spreadsheet import stacked
 from app.widgets.figure import figure
 from app.widgets.page import busy, plain, set_title
 from oodcore.evaluate.blocks import Gain, Shuffled
@@ -84,7 +85,8 @@ def drawn_strip(found: Strip, columns: Columns, against: str | None, key: tuple[
     table |= {f"AUROC against {name}": values.tolist() for name, values in found.aurocs.items()}
     colours = theme.palette(st.context.theme.type)
     drawn = _STRIPS.find((*key, colours), lambda: strip(columns, colours, outliers))
-    figure(drawn, table, name="block-norms", alt=words(columns))
+    parts = stacked({"blocks": table, "distributions": outlines(columns)})
+    figure(drawn, parts, name="block-norms", alt=words(columns))
 
 
 def jigsaw_preview(view: Prepared, shuffled: Shuffled, names: Sequence[str], at: int) -> None:

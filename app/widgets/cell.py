@@ -7,6 +7,7 @@ import streamlit as st
 from app import state, theme
 from app.charts.benchmark import Dot, by_set, density, precision_recall, roc
 from app.services.benchmark import Behind, Curves, Seed, behind, curves, seeds
+from app.services.spreadsheet import stacked
 from app.widgets.figure import figure
 from app.widgets.page import plain, score_title, set_title
 from oodcore.metrics.levels import Positive
@@ -87,17 +88,28 @@ def _every_set(board: Board, metric: str, place: Place, scorer: str) -> None:
     st.markdown("**The same network and score on every test set**")
     figure(
         by_set(dots, label, start, place.test, theme.palette(st.context.theme.type)),
-        {
-            "test_set": [dot.test for dot in dots],
-            "mean_percent": [dot.value for dot in dots],
-            "sd_over_seeds": [dot.spread for dot in dots],
-            "baseline_percent": [dot.start for dot in dots],
-        },
+        stacked({"mean": _means(dots), "seed": _seeds(board, metric, place)}),
         name="on-every-set",
         alt="; ".join(f"{dot.test} {dot.value:.1f}" for dot in dots),
     )
     said = "" if start is None else f" ◇ {plain(start)} with the same score."
     st.caption(f"● this network, mean over seeds; a bar is ± one standard deviation, small strokes are seeds.{said}")
+
+
+def _means(dots: Sequence[Dot]) -> dict[str, list[object]]:
+    return {
+        "test_set": [dot.test for dot in dots],
+        "percent": [dot.value for dot in dots],
+        "sd_over_seeds": [dot.spread for dot in dots],
+        "baseline_percent": [dot.start for dot in dots],
+    }
+
+
+def _seeds(board: Board, metric: str, place: Place) -> dict[str, list[object]]:
+    """Each seed on each test set: the small strokes."""
+    found = {test: board.value(metric, place.network, place.scorer, test) for test in board.tests}
+    rows = [(test, seed, 100 * number) for test, value in found.items() if value for seed, number in value.seeds]
+    return {title: [row[at] for row in rows] for at, title in enumerate(("test_set", "seed", "percent"))}
 
 
 def _curves(board: Board, results: list[Result], scorer: str, test: str, positive: Positive) -> None:

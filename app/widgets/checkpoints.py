@@ -211,12 +211,23 @@ def _figure(left: Listed, right: Listed, scorer: str, found: Sequence[Pair]) -> 
         areas(rows, (left.name, right.name), theme.palette(st.context.theme.type)),
         {
             "OOD set": [one.against for one in found],
-            left.name: [one.left for one in found],
-            right.name: [one.right for one in found],
+            left.name: [row.left for row in rows],
+            right.name: [row.right for row in rows],
+            **{
+                f"{one.name}, {end} of 95 %": [_end(row, side, at) for row in rows]
+                for side, one in enumerate((left, right))
+                for at, end in enumerate(("low end", "high end"))
+            },
         },
         name="two-checkpoints",
         alt=f"AUROC of both checkpoints. {alt}.",
     )
+
+
+def _end(row: Versus, side: int, at: int) -> float | None:
+    """Of the drawn interval of one side, where there is one."""
+    spread = row.spread[side]
+    return None if spread is None else spread[at]
 
 
 def _pairs(found: Sequence[Pair], names: tuple[str, str]) -> None:

@@ -27,6 +27,13 @@ def figure(drawn: go.Figure, columns: Mapping[str, Sequence[object]], *, name: s
         takeaway(name, columns)
 
 
-def takeaway(name: str, columns: Mapping[str, Sequence[object]]) -> None:
-    """The downloads alone, for what is drawn in `st.container(key=f"figure-{name}")`: Plotly, or `svg.figure`."""
-    saves(place=f"st-key-figure-{name}", name=name, table=comma_separated(columns), key=f"saves-{name}")
+def takeaway(name: str, columns: Mapping[str, Sequence[object]] | None, *, picture: bool = True) -> None:
+    """The downloads alone, for what is drawn in `st.container(key=f"figure-{name}")`: Plotly, or `svg.figure`.
+
+    Args:
+        name: See `figure`.
+        columns: See `figure`; None takes what the component that draws it tells, for a figure that still grows.
+        picture: Whether it is a drawing; without, only its numbers are offered.
+    """
+    table = None if columns is None else comma_separated(columns)
+    saves(place=f"st-key-figure-{name}", name=name, table=table, picture=picture, key=f"saves-{name}")

@@ -13,6 +13,7 @@ from app.services import lessons
 from app.services.ballots import ballots
 from app.services.lessons import Lesson, Question, Remember, Step
 from app.services.scenes.frames import PICTURE, Place, Scene
+from app.services.spreadsheet import stacked
 from app.widgets.figure import takeaway
 from app.widgets.page import plain
 from oodcore.errors import DataError
@@ -152,7 +153,7 @@ def staged(lesson: Lesson, now: int, step: Step, scene: Scene, opened: Place, la
         dark = st.context.theme.type == "dark"
         at = stage(parts, name=f"{lesson.name}/{now}", large=large, dark=dark, key=f"stage-{lesson.name}-{now}")
         place = dict(opened) | {dial: index for dial, index in (at or {}).items() if dial in turned}
-        takeaway(name, columns(step, scene, place))
+        takeaway(name, stacked({"dials": columns(step, scene, place)} | scene.drawn(step.show, place)))
     if at is not None:
         _linked(scene, scene.place(step.preset), place, turned)
     return place

@@ -43,7 +43,7 @@ CLASSES = {
     ),
 }
 """Ten that stay apart for common colour blindness (CIE76 at least 20 each) and stand out from the page."""
-MIDDLE = {"light": "#B9B2B8", "dark": "#5A5560"}
+MIDDLE = {"light": "#8C858B", "dark": "#75707C"}
 
 
 def groups(maps: Sequence[Map], found: Mapping[str, sheets.Sheet | None]) -> list[Group]:

@@ -1,6 +1,6 @@
 """Pieces of the Outlier prior page: what still has to be counted, the panels, the outliers of a class, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,19 @@ from oodcore.errors import DataError, OODError
 from oodcore.jobs.queue import Job
 from oodcore.losses.balanced_energy import BalancedEnergyObjective
 
-__all__ = ["Side", "by_class", "doubts", "linked", "panel", "picked_outliers", "remember", "taken_for", "wanted", "why"]
+__all__ = [
+    "Side",
+    "by_class",
+    "by_outlier",
+    "doubts",
+    "linked",
+    "panel",
+    "picked_outliers",
+    "remember",
+    "taken_for",
+    "wanted",
+    "why",
+]
 
 OUTLIERS, GAMMA, WEIGHT, ALPHA, IMBALANCE, SORT, CLASS = (
     "outliers", "gamma", "weight-gamma", "alpha", "imbalance", "sort", "class",
@@ -199,9 +211,22 @@ def by_class(sides: Sequence[Side], setting: Setting) -> dict[str, list[object]]
     parts = [
         outliers.numbers(side.shown, outliers.at(side.found, setting.imbalance), side.fitted(setting)) for side in sides
     ]
+    return _of_sides(sides, parts, "class")
+
+
+def by_outlier(sides: Sequence[Side], setting: Setting) -> dict[str, list[object]]:
+    """Every point that is drawn, as columns."""
+    parts = [
+        outliers.points(side.shown, outliers.at(side.found, setting.imbalance), side.fitted(setting)) for side in sides
+    ]
+    return _of_sides(sides, parts, "class")
+
+
+def _of_sides(sides: Sequence[Side], parts: Sequence[Mapping[str, list[object]]], one: str) -> dict[str, list[object]]:
+    """Tables of the sides below each other; `one` is a column of theirs."""
     columns: dict[str, list[object]] = {
-        "checkpoint": [side.shown.name for side, part in zip(sides, parts, strict=True) for _ in part["class"]],
-        "set": [side.found.census.name for side, part in zip(sides, parts, strict=True) for _ in part["class"]],
+        "checkpoint": [side.shown.name for side, part in zip(sides, parts, strict=True) for _ in part[one]],
+        "set": [side.found.census.name for side, part in zip(sides, parts, strict=True) for _ in part[one]],
     }
     return columns | {title: [value for part in parts for value in part[title]] for title in parts[0]}
 

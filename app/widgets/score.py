@@ -12,14 +12,16 @@ from app import state, theme
 from app.charts import score as charts
 from app.charts.score import Standing
 from app.services import resources, samples, table
+from app.services.balance import balance
 from app.services.memory import Memory
 from app.services.nearest import AMONG, Closest, closest, is_found
 from app.services.report import Settings, report
 from app.services.samples import Group, Picture
+from app.services.spreadsheet import stacked
 from app.services.table import Row, Side
 from app.theme import Palette
 from app.widgets.compare import Compared
-from app.widgets.figure import figure
+from app.widgets.figure import figure, takeaway
 from app.widgets.page import busy, plain, spinner
 from oodcore.attribution import EnergyMap, smooth
 
@@ -90,6 +92,7 @@ def closer(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance: fl
             _answers(row, sides, colours)
         with right:
             _standings(row, names, sides, acceptance, colours)
+        _balance(row, sides)
         _neighbours(row, sides, colours)
         _why(row, sides, colours)
 
@@ -235,6 +238,19 @@ def _standings(row: Row, names: Sequence[str], sides: Sequence[Side], acceptance
     )
 
 
+def _balance(row: Row, sides: Sequence[Side]) -> None:
+    """Crowding and margin, under the checkpoints that were trained with balanced energy."""
+    for side, verdict in zip(sides, row.verdicts, strict=True):
+        if (found := balance(side.shown, verdict.answer)) is not None:
+            who = f"{plain(side.name)} was" if len(sides) > 1 else "This network was"
+            st.caption(
+                f"{who} trained with balanced energy. The picture’s crowding is Z = {theme.number(found.crowding)} "
+                f"({theme.number(found.alike)} if outliers crowded nowhere), so its margin as an outlier would be "
+                f"m + αZ = {theme.number(found.margin)}. Its energy is {theme.number(found.energy)}: as an outlier of "
+                f"the training it would be {'pushed up' if found.energy < found.margin else 'left alone'}."
+            )
+
+
 def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     """The closest known pictures under every checkpoint."""
     waiting = partial(busy, st.empty())
@@ -247,7 +263,31 @@ def _neighbours(row: Row, sides: Sequence[Side], colours: Palette) -> None:
     lines = [_near(name if len(sides) > 1 else "", one, colours) for name, one in found if one is not None]
     if lines:
         st.markdown("**What it is close to** – nearest known pictures in feature space, the layer before the answer")
-        st.html(f"<div style='display:grid;gap:14px'>{''.join(lines)}</div>")
+        with st.container(key="figure-nearest", gap=None):
+            st.html(f"<div style='display:grid;gap:14px'>{''.join(lines)}</div>")
+            takeaway("nearest", _nearest(found), picture=False)
+
+
+def _nearest(found: Sequence[tuple[str, Closest | None]]) -> dict[str, list[object]]:
+    """The pictures that are shown, and how the classes share those that are counted."""
+    known = [(name, one) for name, one in found if one is not None]
+    pictures = [(name, place, near) for name, one in known for place, near in enumerate(one.pictures, start=1)]
+    classes = [(name, label, count) for name, one in known for label, count in one.classes]
+    return stacked(
+        {
+            "nearest": {
+                "checkpoint": [name for name, _, _ in pictures],
+                "place": [place for _, place, _ in pictures],
+                "class": [near.label for _, _, near in pictures],
+                "distance": [near.distance for _, _, near in pictures],
+            },
+            f"of {AMONG}": {
+                "checkpoint": [name for name, _, _ in classes],
+                "class": [label for _, label, _ in classes],
+                "count": [count for _, _, count in classes],
+            },
+        }
+    )
 
 
 def _near(name: str, found: Closest, colours: Palette) -> str:
@@ -313,7 +353,7 @@ def _pixels(found: EnergyMap) -> Mapping[str, Sequence[object]]:
     return {
         "row": [row for row in range(high) for _ in range(wide)],
         "column": list(range(wide)) * high,
-        "attribution": [f"{value:.5g}" for value in found.values.flatten().tolist()],
+        "attribution": [float(f"{value:.5g}") for value in found.values.flatten().tolist()],
     }
 
 

@@ -12,6 +12,7 @@ from app.components.curves import Line, Panel, curves
 from app.components.curves import Look as CurveLook
 from app.components.gallery import Item, gallery
 from app.services import jobs, resources, samples, tuning
+from app.services.table import Row
 from app.services.tuning import Curve, Story
 from app.widgets import settings
 from app.widgets.elsewhere import onward
@@ -79,8 +80,8 @@ def _curves(job: Job) -> None:
         wanted = tuning.experiment(job)
         steps = 0 if wanted is None else wanted.train.steps or 0
         curves(_panels(told), steps=steps, label=f"Curves of {job.title}", key=f"curves-{job.id}")
-        if told.rate.steps and not job.standing.active:
-            takeaway(f"curves-{job.id}", tuning.long_table(told))
+        if told.rate.steps:
+            takeaway(f"curves-{job.id}", None if job.standing.active else tuning.long_table(told))
 
 
 def _panels(told: Story) -> list[Panel]:
@@ -200,21 +201,27 @@ def flipped(job: Job) -> None:
     changed = [row for row in rows if row.differs("energy")]
     about = f"Of {len(rows)} pictures – drawn ones, photographs and your own from this session – **{len(changed)}**"
     st.markdown(f"{about} are decided differently. Each network keeps {theme.percent(SHARE)} of known images.")
-    if changed:
-        gallery(
-            [
-                Item(
-                    source=row.view.original,
-                    title=row.picture.name,
-                    words="now flagged" if row.verdicts[1].flagged["energy"] else "now kept",
-                    marked=row.verdicts[1].flagged["energy"],
-                )
-                for row in changed
-            ],
-            label="Pictures whose decision flipped",
-            colour=theme.palette(st.context.theme.type).ood,
-            key=f"flipped-{job.id}",
-        )
+    with st.container(key=f"figure-flipped-{job.id}", gap=None):
+        if changed:
+            _gallery(changed, f"flipped-{job.id}")
+        takeaway(f"flipped-{job.id}", tuning.decided(rows), picture=False)
+
+
+def _gallery(flipped: Sequence[Row], key: str) -> None:
+    gallery(
+        [
+            Item(
+                source=row.view.original,
+                title=row.picture.name,
+                words="now flagged" if row.verdicts[1].flagged["energy"] else "now kept",
+                marked=row.verdicts[1].flagged["energy"],
+            )
+            for row in flipped
+        ],
+        label="Pictures whose decision flipped",
+        colour=theme.palette(st.context.theme.type).ood,
+        key=key,
+    )
 
 
 def kept(job: Job) -> None:

@@ -5,8 +5,10 @@ energy, and count more. Formulas follow the released code (github.com/hyunjunChh
 divides by the batch's sum of weights and detaches nothing.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
@@ -20,7 +22,7 @@ from oodcore.losses._mean import weighted_mean
 from oodcore.metrics.inputs import Array
 from oodcore.priors import majority, temper
 
-__all__ = ["BalancedEnergy", "BalancedEnergyObjective"]
+__all__ = ["BalancedEnergy", "BalancedEnergyObjective", "trained_with"]
 
 
 @losses.register
@@ -86,6 +88,22 @@ class BalancedEnergy:
         return BalancedEnergyObjective(self, tempered[0], tempered[1])
 
 
+def trained_with(recipe: Mapping[str, Any], classes: int) -> "BalancedEnergyObjective | None":
+    """The objective that a checkpoint was trained with; None where that was another one, or cannot be read.
+
+    Args:
+        recipe: Of its card, with the prior that was counted before the training.
+        classes: Of the network.
+    """
+    loss, prior = recipe.get("loss"), recipe.get("outlier_prior")
+    if not isinstance(loss, Mapping) or loss.get("name") != "balanced_energy" or not isinstance(prior, list):
+        return None
+    settings = {each.name: loss[each.name] for each in fields(BalancedEnergy) if each.name in loss}
+    with suppress(ScoreError, TypeError, ValueError):
+        return BalancedEnergy(**settings).fit(prior) if len(prior) == classes else None
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class BalancedEnergyObjective(LogitObjective):
     """See `BalancedEnergy`; the priors are tempered."""
@@ -118,6 +136,14 @@ class BalancedEnergyObjective(LogitObjective):
     def class_weights(self) -> Float64[Tensor, " k"]:
         """How many times as much as one of the average class such an outlier counts."""
         return self.weight_prior / self.weight_prior.mean()
+
+    def crowding(self, shares: Float[Tensor, "*rows k"]) -> Float64[Tensor, "*rows"]:
+        """Z of samples, from their softmax: how much they look like the classes that outliers crowd into."""
+        return shares.double() @ self.margin_prior
+
+    def margins(self, shares: Float[Tensor, "*rows k"]) -> Float64[Tensor, "*rows"]:
+        r"""$m_{out} + \alpha Z$ of samples, from their softmax: what their energy would have to reach as outliers."""
+        return self.loss.margin_out + self.loss.alpha * self.crowding(shares)
 
     def pushed(self, ood_logits: Float[Tensor, "m k"]) -> Bool[Tensor, " m"]:
         """Which outliers lie below their own margin, so that the loss pushes their energy up."""

@@ -1,12 +1,16 @@
 """Benchmark in a real browser: the heat table, a chosen cell, and an evaluation that runs as a job."""
 
+import io
 import re
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+SHOTS = Path(__file__).with_name("shots")
 DRAWN = ".matrix tbody button"
 SHAPES = "/benchmark?results=cards-shapes"
 
@@ -79,6 +83,28 @@ def test_scores_down_and_differences(visit) -> None:
     here.shot("benchmark-difference-dark-1280")
     page.get_by_text(re.compile(r"All \d+ scores")).click()
     expect(page.locator(".matrix tbody tr").nth(few + 5)).to_be_visible(timeout=30_000)
+
+
+def test_the_table_is_taken_home_as_a_picture(visit) -> None:
+    page = visit().open(SHAPES, drawn=DRAWN)
+    kept = {}
+    for kind in ("svg", "png"):
+        with page.expect_download() as waiting:
+            page.locator(f".matrix [data-save={kind}]").click()
+        assert waiting.value.suggested_filename == f"cards-shapes-auroc.{kind}"
+        kept[kind] = waiting.value.path().read_bytes()
+    drawing = kept["svg"].decode()
+    said = re.findall(r">([^<]+)</text>", drawing)
+    for line in page.locator(".matrix tbody tr").all():
+        assert line.locator("th").get_attribute("data-title") in " ".join(said)
+        assert [text for text in line.locator("button > span").all_inner_texts() if text.lstrip("●○") not in said] == []
+    fills = set(re.findall(r'fill="(#[0-9a-f]{6})"', drawing))
+    assert len(fills) > 8
+    assert "color(" not in drawing
+    picture = Image.open(io.BytesIO(kept["png"]))
+    assert picture.width > 1200
+    SHOTS.mkdir(exist_ok=True)
+    picture.save(SHOTS / "benchmark-taken-home.png")
 
 
 def test_dark(visit) -> None:

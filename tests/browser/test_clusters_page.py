@@ -6,7 +6,7 @@ import re
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from oodcore.data.procedural import procedural
 from oodcore.evaluate.pictures import image_rows
@@ -193,7 +193,17 @@ def test_what_is_taken_home(visit) -> None:
     assert all(0 <= float(row["x"]) <= 1 for row in rows)
     drawing = saved(page, "svg").decode()
     assert drawing.count("<path") > 20
-    assert "shapes-resnet20w4-semantic" in drawing
+    assert "A · shapes-resnet20w4, features" in drawing
+    assert "B · shapes-resnet20w4-semantic, embeddings" in drawing
+    assert [
+        name for name in page.locator(".classes .chip .name").all_inner_texts() if f">{name}</text>" not in drawing
+    ] == []
+    assert {float(share) for share in re.findall(r' opacity="([^"]+)"', drawing)} == {1.0}
+    page.locator(".colour select").select_option("energy")
+    scales = re.findall(r">(.) *: ([−0-9.]+)</text>", saved(page, "svg").decode())
+    ends = page.locator(".scale .one .n:first-child").all_inner_texts()
+    assert [f"{letter}: {low}" for letter, low in scales] == ends
+    assert len(ends) == 2
     picture = Image.open(io.BytesIO(saved(page, "png")))
     assert picture.width > 1500
     assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 30
@@ -223,6 +233,44 @@ def test_own_photos_are_placed_with_a_warning_when_far(visit) -> None:
     here.settled()
     expect(page.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
     here.shot("clusters-photo-1280")
+
+
+def test_the_wheel_scrolls_the_page_and_zooms_only_when_asked(visit) -> None:
+    page = visit().open(f"{URL}?two=false", drawn=DRAWN)
+    box = stage(page).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    before, top = ink(page), box["y"]
+    page.mouse.wheel(0, 120)
+    page.wait_for_timeout(400)
+    moved = stage(page).bounding_box()
+    assert moved is not None
+    assert moved["y"] == pytest.approx(top - 120, abs=2)
+    assert ink(page) == before
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(200)
+    assert ink(page) != before
+    still = stage(page).bounding_box()
+    assert still is not None
+    assert still["y"] == pytest.approx(moved["y"], abs=2)
+
+
+def test_a_finger_scrolls_past_the_map_until_a_tool_is_chosen(browser: Browser, app_url: str) -> None:
+    phone = browser.new_context(
+        base_url=app_url, has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}
+    )
+    page = phone.new_page()
+    page.goto(f"{URL}?two=false")
+    page.wait_for_selector(DRAWN, timeout=60_000)
+    expect(page.get_by_role("button", name="Scroll", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".points .hint")).to_contain_text("A finger scrolls the page")
+    action = "frame => getComputedStyle(frame).touchAction"
+    assert page.locator(".points .stage").evaluate(action) == "manipulation"
+    page.locator(".modes [data-mode=lasso]").tap()
+    assert page.locator(".points .stage").evaluate(action) == "none"
+    phone.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

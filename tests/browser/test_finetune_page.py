@@ -84,6 +84,12 @@ def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: 
     page.wait_for_url(re.compile(r"run=finetune-"), timeout=30_000)
     expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("L"), timeout=PATIENCE)
 
+    with page.expect_download() as waiting:  # while it goes on, what is drawn is taken home
+        page.get_by_role("group", name=re.compile("Save curves")).get_by_role("button", name="CSV").click()
+    lines = waiting.value.path().read_text("utf-8-sig").splitlines()
+    assert lines[0] == "panel,curve,step,value"
+    assert sum(",cross entropy," in line for line in lines) > 1
+
     other = browser.new_context(base_url=app_url).new_page()
     other.goto(page.url)
     expect(other.get_by_text("Started by somebody else")).to_be_visible(timeout=60_000)

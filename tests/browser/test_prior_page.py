@@ -127,6 +127,27 @@ def test_a_point_tells_what_it_is(visit) -> None:
     expect(found.locator("img")).to_have_js_property("naturalWidth", 32)
 
 
+def test_arrow_keys_go_from_point_to_point(visit) -> None:
+    here = visit()
+    page = here.open("/outlier-prior", drawn=DRAWN)
+    page.locator(".cloud").first.focus()
+    told = page.locator(".tip")
+    page.keyboard.press("ArrowRight")
+    expect(told).to_contain_text("taken for")
+    first = told.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text() != first
+    name = told.locator("b").inner_text().removeprefix("taken for ")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"class={name}"))
+    expect(page.locator(".read")).to_contain_text(f"{name} takes")
+    here.settled()
+    page.keyboard.press("ArrowUp")
+    assert told.locator("b").inner_text() == f"taken for {name}"
+    page.keyboard.press("Escape")
+    expect(told).to_be_hidden()
+
+
 def test_two_networks_side_by_side_in_the_dark(visit) -> None:
     here = visit(scheme="dark")
     page = here.open("/outlier-prior?side-by-side=true", drawn=DRAWN)

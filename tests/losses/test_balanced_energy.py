@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from oodcore.errors import ScoreError
-from oodcore.losses.balanced_energy import BalancedEnergy
+from oodcore.losses.balanced_energy import BalancedEnergy, trained_with
 from oodcore.losses.energy import Energy
 from oodcore.priors import temper
 from oodcore.records import Outputs
@@ -249,6 +249,40 @@ def test_no_prior_from_these(prior: list[float] | None, sentence: str) -> None:
 def test_a_prior_of_another_number_of_classes_is_told() -> None:
     with pytest.raises(ScoreError, match=r"The prior has 3 classes, the network 4\. Count the outliers with"):
         BalancedEnergy().fit([1, 2, 3])(INSIDE, LABELS, OUTSIDE)
+
+
+def test_crowding_and_margin_of_a_sample_are_those_of_its_softmax() -> None:
+    """Softmax 0.5, 0.3, 0.2, 0 by a prior of 0.4, 0.3, 0.2, 0.1: Z = 0.2 + 0.09 + 0.04."""
+    objective = dataclasses.replace(CASE, gamma=1.0, gamma_weight=0.5).fit([4, 3, 2, 1])
+    shares = torch.tensor([0.5, 0.3, 0.2, 0.0])
+    assert float(objective.crowding(shares)) == pytest.approx(0.33)
+    assert float(objective.margins(shares)) == pytest.approx(-3 + 10 * 0.33)
+    below = -OUTSIDE.logsumexp(dim=1) < CASE.fit(COUNTS).margins(OUTSIDE.softmax(dim=1))
+    assert CASE.fit(COUNTS).pushed(OUTSIDE).tolist() == below.tolist()
+
+
+def test_what_a_checkpoint_was_trained_with_is_read_from_its_card() -> None:
+    recipe = {"loss": {"name": "balanced_energy", **dataclasses.asdict(CASE)}, "outlier_prior": COUNTS.tolist()}
+    found = trained_with(recipe, 4)
+    assert found is not None
+    assert found.loss == CASE
+    assert torch.equal(found.margin_prior, temper(COUNTS, 0.75))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"loss": {"name": "energy"}, "outlier_prior": [1, 2, 3, 4]},
+        {"loss": {"name": "balanced_energy"}},
+        {"loss": {"name": "balanced_energy"}, "outlier_prior": [1, 2, 3]},
+        {"loss": {"name": "balanced_energy", "alpha": "much"}, "outlier_prior": [1, 2, 3, 4]},
+        {"loss": {"name": "balanced_energy", "alpha": -1}, "outlier_prior": [1, 2, 3, 4]},
+        {"loss": {"name": "balanced_energy"}, "outlier_prior": [0, 0, 0, 0]},
+    ],
+)
+def test_other_cards_name_no_balanced_energy(recipe: dict[str, object]) -> None:
+    assert trained_with(recipe, 4) is None
 
 
 @pytest.mark.parametrize("loss", [CASE, dataclasses.replace(CASE, gamma=2.0, gamma_weight=0.25)])

@@ -6,15 +6,12 @@ reports the setting on release. Names and pictures are set as text and as image 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import streamlit as st
+from app.components.made import made, nothing
 
 __all__ = ["Card", "Chosen", "Panel", "Scale", "Under", "Words", "board", "contents"]
 
-HERE = Path(__file__).parent
 
 Scale = Literal["share", "p"]
 """How the dial is worded: the share of known images to keep, or the p-value at which a photo is flagged."""
@@ -126,21 +123,11 @@ def board(shown: Mapping[str, Any], *, level: int, scale: Scale, selected: str |
         selected: Photo that is looked at when it opens; None is the first, as where it is no longer there.
         key: Streamlit key.
     """
-    result = _component()(
+    result = made("board")(
         data={**shown, "level": level, "scale": scale, "selected": selected},
         key=key,
-        on_acceptance_change=_nothing,
-        on_scale_change=_nothing,
-        on_selected_change=_nothing,
+        on_acceptance_change=nothing,
+        on_scale_change=nothing,
+        on_selected_change=nothing,
     )
     return Chosen(result.get("acceptance"), result.get("scale"), result.get("selected"))
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"board.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("board", html=html, css=css, js=js)
-
-
-def _nothing() -> None:
-    """Streamlit wants a callback for each state that a component reports."""

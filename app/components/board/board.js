@@ -1,7 +1,6 @@
 // One dial, a histogram for each checkpoint, lanes of photos. What is dragged is answered here; Python hears of it once,
 // on release. Decisions are looked up (`keptFrom`), never computed: the library made them for every setting of the dial.
 
-const SVG = "http://www.w3.org/2000/svg";
 const ALONE = { top: 34, height: 210, row: 30, rows: 4, mark: 13 }, BESIDE = { top: 24, height: 74, row: 25, rows: 2, mark: 10.5 };
 const AXIS = 22;
 const views = new WeakMap();
@@ -160,7 +159,7 @@ function plot(view, own) {
   const parts = [clips(size.mark - 2), own.refused];
   if (panel.ood) parts.push(area(own, panel.ood, "ood-area", size));
   parts.push(area(own, panel.id, "id-area", size), node("line", { class: "axis", x1: 0, x2: width, y1: base, y2: base }));
-  for (const tick of ticks(panel.low, panel.high, width)) {
+  for (const tick of ticks(panel.low, panel.high, Math.max(3, width / 110))) {
     parts.push(node("line", { class: "axis", x1: own.x(tick), x2: own.x(tick), y1: base, y2: base + 5 }),
       text(label(tick), { class: "tick", x: own.x(tick), y: base + 18, "text-anchor": "middle" }));
   }
@@ -194,13 +193,6 @@ function place(view, own, top) {
     own.marks.get(photo.id).setAttribute("transform", `translate(${x} ${top + size.row * row})`);
   }
   return Math.max(1, ends.length);
-}
-
-function ticks(low, high, width) {
-  const rough = (high - low) / Math.max(3, width / 110), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.max(0, Math.floor(high / step) - first + 1) }, (_, i) => (first + i) * step);
 }
 
 const label = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
@@ -372,25 +364,4 @@ function select(view, id, tell) {
   view.selected = id;
   move(view, view.level, false);
   if (tell) view.report("selected", id);
-}
-
-// ---- nodes ---------------------------------------------------------------------------------------------------------
-
-function element(tag, kind, words) {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  if (words !== undefined) made.textContent = words;
-  return made;
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-function text(words, attributes) {
-  const made = node("text", attributes);
-  made.textContent = words;
-  return made;
 }

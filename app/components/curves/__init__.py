@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import streamlit as st
+from app.components.made import made
 
 __all__ = ["Line", "Panel", "curves"]
 
-HERE = Path(__file__).parent
 
 Look = Literal["id", "ood", "aux", "text", "run0", "run1", "run2", "run3"]
 
@@ -61,10 +58,4 @@ def curves(panels: Sequence[Panel], *, steps: int, label: str, key: str) -> None
         key: Streamlit key; the same one is redrawn in place.
     """
     data = {"panels": [asdict(panel) for panel in panels], "steps": steps, "label": label}
-    _component()(data=data, key=key)
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"curves.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("curves", html=html, css=css, js=js)
+    made("curves")(data=data, key=key)

@@ -1,6 +1,5 @@
 // Panels are built once and redrawn in place, so that nothing flickers while a run goes on. One cross-hair for all.
 
-const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 150, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 20;
 const views = new WeakMap();
 
@@ -10,6 +9,7 @@ export default function ({ data, parentElement }) {
   views.set(root, view);
   view.data = data;
   root.setAttribute("aria-label", data.label);
+  root.table = () => commaSeparated([["panel", "curve", "step", "value"], ...data.panels.flatMap(({ title, lines }) => lines.flatMap(({ name, steps, values }) => steps.map((step, i) => [title, name, step, values[i]])))]);
   for (const [title, panel] of view.panels) if (!data.panels.some((one) => one.title === title)) { panel.box.remove(); view.panels.delete(title); }
   for (const one of data.panels) {
     if (!view.panels.has(one.title)) view.panels.set(one.title, build(view, one.title));
@@ -64,7 +64,7 @@ function paint(view, one, panel, end) {
   const drawn = one.lines.filter(({ steps }) => steps.length);
   panel.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   panel.note.textContent = one.note;
-  axes(panel.grid, ticks(low, high), width, y, end, one.percent);
+  axes(panel.grid, ticks(low, high, 3), width, y, end, one.percent);
   panel.empty.textContent = drawn.length ? "" : one.empty;
   const names = new Set(one.lines.map(({ name }) => name));
   for (const [name, row] of panel.rows) if (!names.has(name)) { row.item.remove(); row.path.remove(); panel.rows.delete(name); }
@@ -104,9 +104,9 @@ function key(panel, name) {
 function axes(group, levels, width, y, end, percent) {
   const parts = levels.flatMap((level) => [
     node("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(level), y2: y(level) }),
-    label(LEFT - 6, y(level) + 4, "end", words(level, percent, true)),
+    text(words(level, percent, true), { x: LEFT - 6, y: y(level) + 4, "text-anchor": "end" }),
   ]);
-  group.replaceChildren(...parts, label(LEFT, HEIGHT - 5, "start", "0"), label(width - RIGHT, HEIGHT - 5, "end", `step ${end}`));
+  group.replaceChildren(...parts, text("0", { x: LEFT, y: HEIGHT - 5 }), text(`step ${end}`, { x: width - RIGHT, y: HEIGHT - 5, "text-anchor": "end" }));
 }
 
 function range({ lines, percent }) {
@@ -114,14 +114,6 @@ function range({ lines, percent }) {
   const top = Math.max(...values, 0), bottom = Math.min(...values, 0);
   if (percent) return { low: 0, high: 1 };
   return top > bottom ? { low: bottom, high: top * 1.04 } : { low: 0, high: 1 };
-}
-
-function ticks(low, high) {
-  const rough = (high - low) / 3, size = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((each) => each >= rough);
-  const found = [];
-  for (let level = Math.ceil(low / step) * step; level <= high + step / 1e6; level += step) found.push(level);
-  return found;
 }
 
 function nearest(steps, at) {
@@ -137,25 +129,6 @@ function words(value, percent, short = false) {
   return text.replaceAll("-", "\u2212");
 }
 
-function label(x, y, anchor, text) {
-  const made = node("text", { x, y, "text-anchor": anchor });
-  made.textContent = text;
-  return made;
-}
-
 function place(target, attributes) {
   for (const [name, value] of Object.entries(attributes)) target.setAttribute(name, value);
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  place(made, attributes);
-  return made;
-}
-
-function element(tag, name = "", text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text) made.textContent = text;
-  return made;
 }

@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import streamlit as st
+from app.components.made import made
 
 __all__ = ["Item", "gallery"]
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +35,4 @@ def gallery(items: Sequence[Item], *, label: str, colour: str, key: str) -> None
         key: Streamlit key.
     """
     data = {"items": [asdict(item) for item in items], "label": label, "colour": colour}
-    _component()(data=data, key=key)
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"gallery.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("gallery", html=html, css=css, js=js)
+    made("gallery")(data=data, key=key)

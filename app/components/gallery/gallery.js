@@ -8,18 +8,11 @@ export default function ({ data, parentElement }) {
 }
 
 function item({ source, title, words, marked }) {
-  const place = element("li", ""), image = element("img", "");
+  const place = element("li", marked ? "marked" : ""), image = element("img");
   image.src = source;
   image.alt = `${title}, ${words}`;
   image.loading = "lazy";
-  place.className = marked ? "marked" : "";
   place.title = `${title}\n${words}`;
-  place.append(image, element("b", title), element("span", words));
+  place.append(image, element("b", "", title), element("span", "", words));
   return place;
-}
-
-function element(tag, words) {
-  const made = document.createElement(tag);
-  made.textContent = words;
-  return made;
 }

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-__all__ = ["Answer", "Cell", "Heading", "Words", "chosen", "matrix"]
+from app.components.made import made
 
-HERE = Path(__file__).parent
+__all__ = ["Answer", "Cell", "Heading", "Words", "chosen", "matrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +91,7 @@ def matrix(
     *,
     diverging: bool,
     selected: str,
+    file: str,
     key: str,
     on_chosen: Callable[[], None],
 ) -> None:
@@ -107,6 +105,7 @@ def matrix(
         words: Around it.
         diverging: Whether shades go both ways from 0.
         selected: Id of the open cell.
+        file: Name of saved files, without ending.
         key: Streamlit key.
         on_chosen: Called before the page runs again; `chosen(key)` is the cell.
     """
@@ -118,17 +117,12 @@ def matrix(
         "words": asdict(words),
         "diverging": diverging,
         "selected": selected,
+        "file": file,
     }
-    _component()(data=data, key=key, on_chosen_change=on_chosen)
+    made("matrix")(data=data, key=key, on_chosen_change=on_chosen)
 
 
 def chosen(key: str) -> str | None:
     """Id of the cell that was last clicked."""
     id_ = (st.session_state.get(key) or {}).get("chosen")
     return id_ if isinstance(id_, str) else None
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"matrix.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("matrix", html=html, css=css, js=js)

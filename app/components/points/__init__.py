@@ -6,16 +6,13 @@ Numbers travel as base64 of their bytes, a tenth of a list of texts. Names are s
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import streamlit as st
+
+from app.components.made import made, nothing
 
 __all__ = ["Center", "Chosen", "Group", "Panel", "Photo", "Range", "Tile", "Tones", "points"]
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +184,8 @@ def points(
         "empty": empty,
         "file": file,
     }
-    result = _component()(
-        data=data, key=key, on_selected_change=_nothing, on_colour_change=_nothing, on_hidden_change=_nothing
+    result = made("points")(
+        data=data, key=key, on_selected_change=nothing, on_colour_change=nothing, on_hidden_change=nothing
     )
     told = dict(result.get("selected") or {})
     photos = told.pop("photo", [])
@@ -197,13 +194,3 @@ def points(
 
 def _packed(values: Any, kind: type[np.generic]) -> str | None:
     return None if values is None else base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"points.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("points", html=html, css=css, js=js)
-
-
-def _nothing() -> None:
-    """Streamlit wants a callback for each state that a component reports."""

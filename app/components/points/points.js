@@ -8,7 +8,6 @@ const SHAPES = {
   ood: (x, y, r) => `M${f(x)} ${f(y - 1.25 * r)}L${f(x + 1.25 * r)} ${f(y)}L${f(x)} ${f(y + 1.25 * r)}L${f(x - 1.25 * r)} ${f(y)}Z`,
 };
 const ORDER = { aux: 0, ood: 1, id: 2 }, BINS = 24, PAD = 26, NEAR = 12, ROWS = 4, SIDES = ["A", "B"];
-const SVG = "http://www.w3.org/2000/svg";
 const f = (value) => value.toFixed(1);
 const signed = (text) => text.replace("-", "−");
 const number = (value) => (Number.isFinite(value) ? signed(value.toFixed(Math.abs(value) < 100 ? 2 : 0)) : "–");
@@ -29,7 +28,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function mount(root) {
   const find = (query) => root.querySelector(query);
-  const view = { root, find, mode: "lasso", hidden: null, selected: new Set(), zooms: new Map(), pictures: new Map(), rows: ROWS };
+  const view = { root, find, mode: matchMedia("(pointer: coarse)").matches ? "scroll" : "lasso", hidden: null, selected: new Set(), zooms: new Map(), pictures: new Map(), rows: ROWS };
   views.set(root, view);
   find(".modes").addEventListener("click", ({ target }) => target.dataset.mode && setMode(view, target.dataset.mode));
   find(".zoom").addEventListener("click", ({ target }) => target.dataset.zoom && view.panels.forEach((panel) => zoom(panel, Number(target.dataset.zoom))));
@@ -97,8 +96,7 @@ function fill(view) {
     const figure = box.children[side] ?? box.appendChild(stage(view, side));
     panel.parts = figure.parts;
     Object.assign(panel, panel.parts);
-    const letter = view.panels.length > 1 ? `${SIDES[side]} · ` : "";
-    panel.caption.replaceChildren(element("b", "", letter + panel.title), element("span", "", panel.words));
+    panel.caption.replaceChildren(element("b", "", lettered(view, side, " · ") + panel.title), element("span", "", panel.words));
     panel.noteBox.textContent = panel.note;
     panel.top.setAttribute("aria-label", `Map of ${panel.title}. ${panel.words}. Arrow keys go from image to image, Enter selects, Escape clears.`);
   });
@@ -126,7 +124,7 @@ function stage(view, side) {
   top.addEventListener("pointermove", (event) => !now().drag && hover(now(), hit(now(), place(now(), event))));
   top.addEventListener("pointerleave", () => !now().drag && hover(now(), null));
   top.addEventListener("blur", () => hover(now(), null));
-  top.addEventListener("wheel", (event) => { event.preventDefault(); zoom(now(), event.deltaY < 0 ? 1.2 : 1 / 1.2, place(now(), event)); }, { passive: false });
+  top.addEventListener("wheel", (event) => turn(now(), event), { passive: false });
   top.addEventListener("keydown", (event) => press(now(), event));
   return figure;
 }
@@ -185,7 +183,7 @@ function scene(panel) {
     if (x > -9 && y > -9 && x < panel.width + 9 && y < panel.height + 9) bucket.parts.push(SHAPES[role](x, y, on ? size + 1 : size));
   }
   const found = [...buckets.values()].sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ role, fill, on, parts }) => ({
-    path: parts.join(""), fill, alpha: on === false ? 0.2 : role === "id" ? 0.85 : 0.6, stroke: on && few ? data.tones.text : null, width: 0.8,
+    path: parts.join(""), fill, alpha: on === false ? 0.2 : 1, stroke: on && few ? data.tones.text : null, width: 0.8,
   }));
   return [...found, ...centres(panel), ...photographs(panel)];
 }
@@ -321,22 +319,32 @@ function hit(panel, [px, py]) {
   return best;
 }
 
+// The page scrolls past a map, unless the map is being moved or somebody asks to zoom; a pinch comes with ctrlKey.
+function turn(panel, event) {
+  if (panel.view.mode !== "move" && !event.ctrlKey && !event.metaKey) return;
+  event.preventDefault();
+  zoom(panel, event.deltaY < 0 ? 1.2 : 1 / 1.2, place(panel, event));
+}
+
 function grab(panel, event) {
   if (event.button !== 0) return;
   const { view, top } = panel, start = place(panel, event), from = { ...panel.zoom };
-  const drag = (panel.drag = { mode: view.mode, rope: view.mode === "move" ? null : [start], far: 0 });
+  const drag = (panel.drag = { mode: view.mode, rope: view.mode === "lasso" || view.mode === "box" ? [start] : null, far: 0, lost: false });
   hover(panel, null);
   const follow = (moved) => {
     const spot = place(panel, moved);
     drag.far = Math.max(drag.far, Math.hypot(spot[0] - start[0], spot[1] - start[1]));
     if (drag.rope) drag.rope.push(spot);
-    else Object.assign(panel.zoom, { x: from.x + (spot[0] - start[0]) / from.k, y: from.y + (spot[1] - start[1]) / from.k });
+    else if (drag.mode === "move") Object.assign(panel.zoom, { x: from.x + (spot[0] - start[0]) / from.k, y: from.y + (spot[1] - start[1]) / from.k });
     drag.rope ? overlay(panel) : draw(panel);
   };
+  const lose = () => { drag.lost = true; };  // the browser scrolls with this finger
   const leave = () => {
     top.removeEventListener("pointermove", follow);
+    top.removeEventListener("pointercancel", lose);
     panel.drag = null;
     overlay(panel);
+    if (drag.lost) return;
     const how = event.shiftKey || event.ctrlKey || event.metaKey ? "more" : event.altKey ? "less" : "only";
     if (drag.far < 5) {
       const found = hit(panel, start);
@@ -345,6 +353,7 @@ function grab(panel, event) {
   };
   top.setPointerCapture(event.pointerId);
   top.addEventListener("pointermove", follow);
+  top.addEventListener("pointercancel", lose);
   top.addEventListener("lostpointercapture", leave, { once: true });
 }
 
@@ -500,12 +509,8 @@ function thumb(view, id, set) {
 }
 
 function glyph(view, role, tone) {
-  const mark = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
-  mark.setAttribute("viewBox", "0 0 14 14");
-  mark.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", SHAPES[role](7, 7, 4.6));
-  path.setAttribute("fill", tone ?? view.data.tones[role]);
-  mark.append(path);
+  const mark = node("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" });
+  mark.append(node("path", { d: SHAPES[role](7, 7, 4.6), fill: tone ?? view.data.tones[role] }));
   return mark;
 }
 
@@ -537,8 +542,7 @@ function legend(view) {
     return button;
   }));
   const perClass = tally(view, (panel, i) => panel.label[i]);
-  const many = colour === "class" && data.classes.length <= 40 ? data.classes : [];
-  find(".classes").replaceChildren(...many.map((name, number) => {
+  find(".classes").replaceChildren(...named(view).map((name, number) => {
     const button = chip(glyph(view, "id", data.tones.classes[number % data.tones.classes.length]), name, perClass(number));
     button.addEventListener("click", (event) => {
       const panel = view.panels[0];
@@ -557,17 +561,12 @@ function toggle(view, name) {
 }
 
 function scaleBar(view) {
-  const { colour, data, panels, find } = view, bars = [];
-  panels.forEach((panel, side) => {
-    const range = panel.scales[colour];
-    if (!range || !panel.values[colour]) return;
-    const bar = element("span", "ramp"), letter = panels.length > 1 ? `${SIDES[side]}: ` : "";
-    bar.style.background = `linear-gradient(to right, ${ramp(data.tones).join(", ")})`;
-    const row = element("div", "one");
-    row.append(element("span", "n", letter + number(range.low)), bar, element("span", "n", number(range.high)), element("span", "", range.words));
-    bars.push(row);
-  });
-  find(".scale").replaceChildren(...bars);
+  view.find(".scale").replaceChildren(...scaled(view).map(([side, range]) => {
+    const bar = element("span", "ramp"), row = element("div", "one");
+    bar.style.background = `linear-gradient(to right, ${ramp(view.data.tones).join(", ")})`;
+    row.append(element("span", "n", lettered(view, side, ": ") + number(range.low)), bar, element("span", "n", number(range.high)), element("span", "", range.words));
+    return row;
+  }));
 }
 
 function chip(mark, name, count) {
@@ -607,48 +606,67 @@ const across = ({ find }) => getComputedStyle(find(".cards")).gridTemplateColumn
 
 // ---- taking home ---------------------------------------------------------------------------------------------------
 
-async function save(view, kind) {
-  if (kind === "csv") return offer(new Blob(["\ufeff", table(view)], { type: "text/csv;charset=utf-8" }), `${view.data.file}.csv`);
-  const drawn = new Blob([await vector(view)], { type: "image/svg+xml;charset=utf-8" });
-  if (kind === "svg") return offer(drawn, `${view.data.file}.svg`);
-  const image = new Image();
-  image.src = URL.createObjectURL(drawn);
-  await image.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  URL.revokeObjectURL(image.src);
-  offer(await new Promise((done) => canvas.toBlob(done, "image/png")), `${view.data.file}.png`);
+function save(view, kind) {
+  if (kind === "csv") return offerTable(table(view), view.data.file);
+  return offerPicture(vector(view), kind, view.data.file);
 }
 
-async function vector(view) {
-  const { data } = view, HEAD = 34, FOOT = 28 * Math.ceil(data.sets.length / 3) + 14, width = view.panels.reduce((sum, panel) => sum + panel.width, 0), height = view.panels[0].height + HEAD + FOOT;
+function vector(view) {
+  const { data, panels } = view, HEAD = 34, width = panels.reduce((sum, panel) => sum + panel.width, 0);
+  const { parts, bottom } = keys(view, width, HEAD + panels[0].height + 22), height = bottom;
   const whole = node("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, "font-family": "Inter, sans-serif" });
   whole.append(node("rect", { width, height, fill: data.tones.page }));
   let left = 0;
-  for (const panel of view.panels) {
+  for (const panel of panels) {
     const part = node("svg", { x: left, y: HEAD, width: panel.width, height: panel.height, viewBox: `0 0 ${panel.width} ${panel.height}`, overflow: "hidden" });
     part.append(...scene(panel).flatMap((item) => traced(item)));
-    whole.append(written(`${panel.title} – ${panel.words}`, { x: left + 12, y: 22, "font-size": 13, "font-weight": 600, fill: data.tones.text }), part);
+    whole.append(text(`${lettered(view, panel.side, " · ")}${panel.title} – ${panel.words}`, { x: left + 12, y: 22, "font-size": 13, "font-weight": 600, fill: data.tones.text }), part);
     left += panel.width;
   }
-  data.sets.forEach((set, i) => {
-    const x = 14 + (i % 3) * (width / 3), y = HEAD + view.panels[0].height + 20 + 28 * Math.floor(i / 3);
-    const tone = view.colour === "set" ? data.tones[set.role] : data.tones.mute;
-    whole.append(node("path", { d: SHAPES[set.role](x, y - 4, 5), fill: tone }), written(set.title, { x: x + 12, y, "font-size": 12, fill: data.tones.text }));
-  });
-  return new XMLSerializer().serializeToString(whole);
+  whole.append(...parts);
+  return whole;
 }
+
+const lettered = (view, side, after) => (view.panels.length > 1 ? `${SIDES[side]}${after}` : "");
+
+// What shapes and colours mean, in rows as wide as the picture.
+function keys(view, width, top) {
+  const { data, colour } = view, { tones } = data, parts = [], say = (words, x) => text(words, { x, y, "font-size": 12, fill: tones.text });
+  let y = top;
+  const row = (entries) => {
+    let x = 14;
+    for (const [role, tone, words] of entries) {
+      const wide = 34 + 6.6 * words.length;
+      if (x > 14 && x + wide > width) { x = 14; y += 22; }
+      parts.push(node("path", { d: SHAPES[role](x, y - 4, 5), fill: tone }), say(words, x + 12));
+      x += wide;
+    }
+    y += entries.length ? 24 : 0;
+  };
+  row(data.sets.filter(({ name }) => !view.hidden.has(name)).map(({ role, title }) => [role, colour === "set" ? tones[role] : tones.mute, title]));
+  row(named(view).map((name, i) => ["id", tones.classes[i % tones.classes.length], name]));
+  for (const [side, range] of scaled(view)) {
+    const low = `${lettered(view, side, ": ")}${number(range.low)}`, from = 18 + 7 * low.length, steps = ramp(tones);
+    parts.push(say(low, 14), ...steps.map((fill, i) => node("rect", { x: from + 6 * i, y: y - 9, width: 6.5, height: 10, fill })));
+    parts.push(say(`${number(range.high)}   ${range.words}`, from + 6 * steps.length + 10));
+    y += 24;
+  }
+  return { parts, bottom: y };
+}
+
+// The classes that colours tell apart, and the scales of the scores that colours stand for.
+const named = ({ colour, data }) => (colour === "class" && data.classes.length <= 40 ? data.classes : []);
+const scaled = ({ colour, panels }) => panels.flatMap((panel, side) => (panel.scales[colour] && panel.values[colour] ? [[side, panel.scales[colour]]] : []));
 
 function traced(item) {
   if (item.image !== undefined) return [node("image", { href: item.image, x: item.x - item.r, y: item.y - item.r, width: 2 * item.r, height: 2 * item.r, "clip-path": "circle()" })];
-  if (item.text !== undefined) return [written(item.text, { x: item.x, y: item.y, fill: item.fill, stroke: item.halo, "stroke-width": 3, "paint-order": "stroke", "font-size": 12, "font-weight": 600, "text-anchor": "middle" })];
+  if (item.text !== undefined) return [text(item.text, { x: item.x, y: item.y, fill: item.fill, stroke: item.halo, "stroke-width": 3, "paint-order": "stroke", "font-size": 12, "font-weight": 600, "text-anchor": "middle" })];
   if (!item.path) return [];
   return [node("path", { d: item.path, fill: item.fill ?? "none", opacity: item.alpha ?? 1, stroke: item.stroke ?? "none", "stroke-width": item.width, "stroke-dasharray": (item.dash ?? []).join(" "), "paint-order": item.under ? "stroke" : "normal" })];
 }
 
-// Every point of every panel; text that a spreadsheet would take for a formula is made plain.
+// Every point of every panel.
 function table(view) {
-  const cell = (value) => (typeof value !== "string" ? String(value ?? "") : /[",\n]/.test(value) || /^[=+\-@\t\r]/.test(value) ? `"${(/^[=+\-@\t\r]/.test(value) ? "'" : "") + value.replaceAll('"', '""')}"` : value);
   const rows = [["map", "id", "set", "class", "x", "y", "energy", "representation", "nearest_centre", "selected"]];
   for (const panel of view.panels) {
     for (let i = 0; i < panel.n; i++) {
@@ -657,32 +675,5 @@ function table(view) {
     }
     for (const photo of panel.photos) rows.push([panel.title, photo.name, "photo", "", photo.x, photo.y, photo.energy, photo.representation, view.data.classes[photo.nearest] ?? "", view.selected.has(photo.id) ? 1 : 0]);
   }
-  return rows.map((row) => row.map(cell).join(",")).join("\n");
-}
-
-function offer(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-// ---- nodes ---------------------------------------------------------------------------------------------------------
-
-function element(tag, kind, words) {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  if (words !== undefined) made.textContent = words;
-  return made;
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-function written(words, attributes) {
-  const made = node("text", attributes);
-  made.textContent = words;
-  return made;
+  return commaSeparated(rows);
 }

@@ -7,17 +7,15 @@ is dragged, and reports the setting on release. Names are set as text, never as 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import streamlit as st
 from jaxtyping import Float, Float32, Int, UInt16
+
+from app.components.made import made, nothing
 
 __all__ = ["Panel", "Points", "Setting", "prior"]
 
-HERE = Path(__file__).parent
 ROOM = 4  # alpha's dial reaches so many times as far as where it stands at first
 
 
@@ -123,7 +121,7 @@ def prior(
         "mostAlpha": max(ROOM * alpha, opened.alpha or 0.0),
         "colour": colour,
     }
-    result = _component()(data=data, key=key, on_setting_change=_nothing)
+    result = made("prior")(data=data, key=key, on_setting_change=nothing)
     told = result.get("setting")
     return None if told is None else Setting(**told)
 
@@ -152,13 +150,3 @@ def _plain(panel: Panel) -> dict[str, Any]:
 def _packed(values: np.ndarray, kind: str) -> str:
     """Numbers as bytes: a tenth of what they would take as text."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"prior.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("prior", html=html, css=css, js=js)
-
-
-def _nothing() -> None:
-    """Streamlit wants a callback for each state that a component reports."""

@@ -1,7 +1,6 @@
 // Two exponents, a strength and an imbalance: what is dragged is answered here, and Python hears of it on release.
 // Tempered shares are looked up in the library's tables. Of a point, Z is its softmax times these; margins are m + αZ.
 
-const SVG = "http://www.w3.org/2000/svg";
 const ROW = 30, HEAD = 26, FOOT = 24, CLOUD = 300, MOST = 24, NEAR = 16;
 const FULL = 65535;
 const views = new WeakMap();
@@ -74,7 +73,7 @@ function panel(view, about) {
   place.setAttribute("aria-label", `${about.title}, ${about.subtitle}`);
   const note = element("p", "");
   header.append(element("h3", "", about.title), note);
-  const [bars, cloud] = ["bars", "cloud"].map((kind) => node("svg", { class: `figure ${kind}`, role: kind === "bars" ? "group" : "img" }));
+  const [bars, cloud] = ["bars", "cloud"].map((kind) => node("svg", { class: `figure ${kind}`, role: kind === "bars" ? "group" : "application" }));
   const left = element("figure"), right = element("figure"), more = element("button", "more"), read = element("p", "read");
   more.type = "button";
   more.addEventListener("click", () => { view.whole = !view.whole; shape(view); draw(view); });
@@ -88,12 +87,15 @@ function panel(view, about) {
     tempered: unpack(about.tempered, Float32Array), energies: unpack(about.energies, Float32Array), shares: unpack(about.shares, Uint16Array),
     labels: unpack(about.labels, Uint16Array), numbers: unpack(about.numbers, Uint32Array), ranks: unpack(about.ranks, Uint16Array), kinds: unpack(about.kinds, Uint16Array),
   };
+  made.point = null;
   made.z = new Float32Array(made.energies.length);
   const sorted = made.energies.slice().sort();
   made.low = sorted[Math.floor(0.005 * sorted.length)] ?? 0;
   made.high = sorted[Math.floor(0.995 * sorted.length)] ?? 0;
-  cloud.addEventListener("pointermove", (event) => hover(view, made, event));
-  cloud.addEventListener("pointerleave", () => forget(view, made));
+  cloud.setAttribute("tabindex", 0);
+  cloud.addEventListener("pointermove", (event) => hover(view, made, at(view, made, event)));
+  for (const kind of ["pointerleave", "blur"]) cloud.addEventListener(kind, () => forget(view, made));
+  cloud.addEventListener("keydown", (event) => walk(view, made, event));
   cloud.addEventListener("click", (event) => {
     const point = at(view, made, event);
     choose(view, point === null ? null : made.classes[made.labels[point]], true);
@@ -212,7 +214,7 @@ function bars(view, one, { share, lift }) {
   one.bars.setAttribute("height", bottom + FOOT);
   one.bars.setAttribute("aria-label", `${one.title}: classes of ${one.total.toLocaleString("en")} outliers`);
   one.note.textContent = `${one.subtitle} · ${one.total.toLocaleString("en")} outliers counted`;
-  const frame = ticks(0, share, (one.right - one.left) / 70).flatMap((tick) => [
+  const frame = ticks(0, share, Math.max(2, (one.right - one.left) / 70)).flatMap((tick) => [
     node("line", { class: "grid", x1: x(tick), x2: x(tick), y1: HEAD - 4, y2: bottom }), text(`${short(100 * tick)}%`, { class: "tick", x: x(tick), y: bottom + 15, "text-anchor": "middle" })]);
   frame.push(text("share", { class: "head", x: one.left, y: 14 }), text(one.wide ? "margin  m + αZ" : "margin", { class: "head", x: one.wide ? one.liftAt : one.marginAt - 6, y: 14, "text-anchor": one.wide ? "start" : "end" }),
     text("weight", { class: "head", x: one.weightAt - 4, y: 14, "text-anchor": "end" }));
@@ -260,7 +262,7 @@ function cloud(view, one, { z, low, high }) {
   one.y = (value) => bottom - (bottom - 26) * Math.min(1, value / z);
   one.cloud.setAttribute("height", height);
   const axes = [node("line", { class: "base", x1: left, x2: width, y1: bottom, y2: bottom })];
-  for (const tick of ticks(low, high, (width - left) / 60)) axes.push(node("line", { class: "base", x1: one.x(tick), x2: one.x(tick), y1: bottom, y2: bottom + 4 }), text(short(tick), { class: "tick", x: one.x(tick), y: bottom + 16, "text-anchor": "middle" }));
+  for (const tick of ticks(low, high, Math.max(2, (width - left) / 60))) axes.push(node("line", { class: "base", x1: one.x(tick), x2: one.x(tick), y1: bottom, y2: bottom + 4 }), text(short(tick), { class: "tick", x: one.x(tick), y: bottom + 16, "text-anchor": "middle" }));
   for (const tick of ticks(0, z, 4)) axes.push(node("line", { class: "grid", x1: left, x2: width, y1: one.y(tick), y2: one.y(tick) }), text(short(tick), { class: "tick", x: left - 6, y: one.y(tick) + 4, "text-anchor": "end" }));
   axes.push(text("energy (higher = more out-of-distribution)", { class: "head", x: width, y: bottom + 32, "text-anchor": "end" }), text("Z", { class: "head", x: left - 6, y: 16, "text-anchor": "end" }));
   one.axes.replaceChildren(...axes);
@@ -280,7 +282,7 @@ function cloud(view, one, { z, low, high }) {
   one.shown = count;
   one.pushed = under;
   paths.forEach((path, i) => one.paths[i].setAttribute("d", path));
-  one.cloud.setAttribute("aria-label", `${count} outliers by energy and Z; ${under} lie below their margin.`);
+  one.cloud.setAttribute("aria-label", `${count} outliers by energy and Z; ${under} lie below their margin. Arrow keys go from outlier to outlier, Enter chooses the class of one.`);
 }
 
 const triangle = (x, y) => `M${Math.round(10 * x) / 10} ${Math.round(10 * y - 40) / 10}l3.7 6.4h-7.4z`;
@@ -329,17 +331,42 @@ function choose(view, name, tell) {
 function at(view, one, event) {
   const box = one.cloud.getBoundingClientRect(), x = event.clientX - box.x, y = event.clientY - box.y;
   let best = null, least = NEAR * NEAR;
-  for (let i = 0; i < one.z.length; i++) {
-    if (!taken(one, i) || (view.chosen !== null && one.classes[one.labels[i]] !== view.chosen)) continue;
+  for (const i of bright(view, one)) {
     const far = (one.x(one.energies[i]) - x) ** 2 + (one.y(one.z[i]) - y) ** 2;
     if (far < least) [best, least] = [i, far];
   }
   return best;
 }
 
-function hover(view, one, event) {
-  const point = at(view, one, event), { tip } = view;
+// Those that can be looked at: drawn, and of the chosen class if there is one.
+const bright = (view, one) => Array.from(one.z.keys()).filter((i) => taken(one, i) && (view.chosen === null || one.classes[one.labels[i]] === view.chosen));
+
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function walk(view, one, event) {
+  if (WAYS[event.key]) hover(view, one, next(view, one, WAYS[event.key]));
+  else if (event.key === "Enter" && one.point !== null) choose(view, one.classes[one.labels[one.point]], true);
+  else if (event.key === "Escape") { forget(view, one); choose(view, null, true); }
+  else return;
+  event.preventDefault();
+}
+
+// The nearest outlier in a direction, from the one looked at or the middle; sideways counts double.
+function next(view, one, [dx, dy]) {
+  const from = one.point === null ? [one.across / 2, one.height / 2] : [one.x(one.energies[one.point]), one.y(one.z[one.point])];
+  let best = one.point, least = Infinity;
+  for (const i of bright(view, one)) {
+    const x = one.x(one.energies[i]) - from[0], y = one.y(one.z[i]) - from[1], along = x * dx + y * dy;
+    const cost = along + 2 * Math.abs(x * dy + y * dx);
+    if (along > 0.5 && cost < least) [best, least] = [i, cost];
+  }
+  return best;
+}
+
+function hover(view, one, point) {
+  const { tip } = view;
   if (point === null) return forget(view, one);
+  one.point = point;
   const x = one.x(one.energies[point]), y = one.y(one.z[point]);
   for (const [name, value] of Object.entries({ cx: x, cy: y, visibility: "visible" })) one.near.setAttribute(name, value);
   if (tip.dataset.point !== `${view.panels.indexOf(one)}/${point}`) {
@@ -358,6 +385,7 @@ function hover(view, one, event) {
 }
 
 function forget(view, one) {
+  one.point = null;
   one.near.setAttribute("visibility", "hidden");
   view.tip.hidden = true;
 }
@@ -376,12 +404,6 @@ function nearest(values, wanted) {
   let best = 0;
   values.forEach((value, i) => { if (Math.abs(value - wanted) < Math.abs(values[best] - wanted)) best = i; });
   return best;
-}
-
-function ticks(low, high, most) {
-  const rough = (high - low) / Math.max(2, most), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough), first = Math.ceil(low / step - 1e-9);
-  return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) => (first + i) * step);
 }
 
 const minus = (words) => words.replace("-", "−");
@@ -412,22 +434,3 @@ function picture(source) {
 
 const bold = (words) => element("b", "", words);
 const code = (words) => element("code", "", words);
-
-function element(tag, kind, words) {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  if (words !== undefined) made.textContent = words;
-  return made;
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-function text(words, attributes) {
-  const made = node("text", attributes);
-  made.textContent = words;
-  return made;
-}

@@ -1,24 +1,23 @@
 // Saves the picture beside it. A Plotly figure is several SVGs on top of each other; a component's is one `svg.figure`.
 
-const SVG = "http://www.w3.org/2000/svg";
 const STYLES = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity",
   "font-family", "font-size", "font-weight", "text-anchor", "visibility", "display", "paint-order", "dominant-baseline"];
-const SHARPNESS = 2;
 
 export default function ({ data, parentElement }) {
   const group = parentElement.querySelector(".saves");
   group.setAttribute("aria-label", `Save ${data.name.replaceAll("-", " ")}`);
+  for (const button of group.children) button.hidden = !data.picture && button.dataset.kind !== "csv";
   const click = ({ target }) => target.dataset.kind && save(target.dataset.kind, data, parentElement);
   group.addEventListener("click", click);
   return () => group.removeEventListener("click", click);
 }
 
 async function save(kind, { place, name, table }, here) {
-  if (kind === "csv") return offer(new Blob(["\ufeff", table], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
-  const drawn = compose(document.querySelector(`.${CSS.escape(place)}`), colour(here));
+  const beside = document.querySelector(`.${CSS.escape(place)}`);
+  if (kind === "csv") return offerTable(table ?? told(beside), name);
+  const drawn = compose(beside, colour(here));
   if (!drawn) return;
-  const blob = new Blob([new XMLSerializer().serializeToString(drawn)], { type: "image/svg+xml;charset=utf-8" });
-  offer(kind === "svg" ? blob : await raster(blob, drawn), `${name}.${kind}`);
+  await offerPicture(drawn, kind, name);
 }
 
 const colour = (here) => getComputedStyle(here.firstElementChild ?? here).getPropertyValue("--st-background-color").trim() || "#fff";
@@ -49,30 +48,16 @@ function* pictures(place) {
   for (const inside of place.querySelectorAll("*")) if (inside.shadowRoot) yield* pictures(inside.shadowRoot);
 }
 
+// What the component itself says of its numbers.
+function told(place) {
+  for (const inside of place.querySelectorAll("*")) {
+    for (const each of inside.shadowRoot?.querySelectorAll("*") ?? []) if (each.table) return each.table();
+  }
+  return "";
+}
+
 function dress(source, copy) {
   const style = getComputedStyle(source);
   for (const name of STYLES) copy.style.setProperty(name, style.getPropertyValue(name));
   [...source.children].forEach((child, i) => dress(child, copy.children[i]));
-}
-
-async function raster(blob, drawn) {
-  const image = new Image(), source = URL.createObjectURL(blob);
-  image.src = source;
-  await image.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: drawn.getAttribute("width") * SHARPNESS, height: drawn.getAttribute("height") * SHARPNESS });
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  URL.revokeObjectURL(source);
-  return new Promise((done) => canvas.toBlob(done, "image/png"));
-}
-
-function offer(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }

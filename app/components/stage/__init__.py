@@ -5,15 +5,11 @@ release. Names and pictures are set as text and as image sources, never as HTML.
 """
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from app.components.made import made, nothing
 
 __all__ = ["stage"]
-
-HERE = Path(__file__).parent
 
 
 def stage(parts: Mapping[str, Any], *, name: str, large: bool, dark: bool, key: str) -> dict[str, int] | None:
@@ -27,15 +23,5 @@ def stage(parts: Mapping[str, Any], *, name: str, large: bool, dark: bool, key: 
         key: Streamlit key.
     """
     data = {"id": name, "large": large, "dark": dark, **parts}
-    at = _component()(data=data, key=key, on_at_change=_nothing).get("at")
+    at = made("stage")(data=data, key=key, on_at_change=nothing).get("at")
     return None if at is None else {name: int(index) for name, index in at.items()}
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"stage.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("stage", html=html, css=css, js=js)
-
-
-def _nothing() -> None:
-    """Streamlit wants a callback for each state that a component reports."""

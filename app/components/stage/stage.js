@@ -1,7 +1,6 @@
 // Dials, drawings, numbers and a formula, all looked up in tables that the library made for every position of the dials.
 // What is dragged answers here; Python hears of it once, on release.
 
-const SVG = "http://www.w3.org/2000/svg";
 const stages = new WeakMap();
 const minus = (words) => words.replace("-", "−");
 const units = {
@@ -241,7 +240,7 @@ function histogram(view, svg, width, font) {
       set(line, { x1: cut, x2: cut });
       set(chip, { x: place[side] });
     }
-    ticksAt.replaceChildren(...ticks(low, top_, width).map((tick) => text(minus(String(Number(tick.toPrecision(6)))), { class: "tick", x: x(tick), y: base + 1.3 * font, "text-anchor": x(tick) < 12 ? "start" : x(tick) > width - 12 ? "end" : "middle" })));
+    ticksAt.replaceChildren(...ticks(low, top_, Math.max(4, width / 110)).map((tick) => text(minus(String(Number(tick.toPrecision(6)))), { class: "tick", x: x(tick), y: base + 1.3 * font, "text-anchor": x(tick) < 12 ? "start" : x(tick) > width - 12 ? "end" : "middle" })));
     if (me) {
       const here = x(look(view.picture, at));
       me.setAttribute("transform", `translate(${Math.min(width - 7, Math.max(7, here))} 0)`);
@@ -321,8 +320,8 @@ function points(view, svg, width, font) {
   const left = 3.2 * font, high = Math.round(Math.min(300, 0.56 * width)), base = top + high, [x0, x1, y0, y1] = view.ends;
   const x = (value) => left + ((width - left - 10) * (value - x0)) / (x1 - x0), y = (value) => base - (high * (value - y0)) / (y1 - y0);
   size(svg, width, base + 2.9 * font, view);
-  for (const tick of ticks(x0, x1, width)) svg.append(text(String(Number(tick.toPrecision(4))), { class: "tick", x: x(tick), y: base + 1.3 * font, "text-anchor": "middle" }));
-  for (const tick of ticks(y0, y1, 1.6 * high)) svg.append(node("line", { class: "grid", x1: left, x2: width - 10, y1: y(tick), y2: y(tick) }), text(String(Number(tick.toPrecision(4))), { class: "tick", x: left - 8, y: y(tick) + 4, "text-anchor": "end" }));
+  for (const tick of ticks(x0, x1, Math.max(4, width / 110))) svg.append(text(String(Number(tick.toPrecision(4))), { class: "tick", x: x(tick), y: base + 1.3 * font, "text-anchor": "middle" }));
+  for (const tick of ticks(y0, y1, Math.max(4, (1.6 * high) / 110))) svg.append(node("line", { class: "grid", x1: left, x2: width - 10, y1: y(tick), y2: y(tick) }), text(String(Number(tick.toPrecision(4))), { class: "tick", x: left - 8, y: y(tick) + 4, "text-anchor": "end" }));
   svg.append(node("line", { class: "axis", x1: left, x2: width - 10, y1: base, y2: base }));
   svg.append(text(view.across, { class: "words", x: x((x0 + x1) / 2), y: base + 2.5 * font, "text-anchor": "middle" }), text(view.up, { class: "words", transform: `translate(${0.8 * font} ${top + high / 2}) rotate(-90)`, "text-anchor": "middle" }));
   for (const [, kind, dots] of view.sets) for (const [across, up] of dots) svg.append(symbol(kind, x(across), y(up), 3, "dot"));
@@ -339,12 +338,6 @@ function size(svg, width, height, view) {
   set(svg, { width, height: Math.ceil(height), viewBox: `0 0 ${width} ${Math.ceil(height)}`, "aria-label": `${view.title}. The numbers below say the same.` });
 }
 
-function ticks(low, high, width) {
-  const rough = (high - low) / Math.max(4, width / 110), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((value) => value >= rough), first = Math.ceil(low / step);
-  return Array.from({ length: Math.max(0, Math.floor(high / step) - first + 1) }, (_, i) => (first + i) * step);
-}
-
 function wrap(words, width, font) {
   const most = Math.floor(width / (0.43 * font)), lines = [""];
   for (const word of words.split(" ")) {
@@ -354,26 +347,7 @@ function wrap(words, width, font) {
   return lines;
 }
 
-// ---- nodes ---------------------------------------------------------------------------------------------------------
-
-function element(tag, kind, words) {
-  const made = document.createElement(tag);
-  if (kind) made.className = kind;
-  if (words !== undefined) made.textContent = words;
-  return made;
-}
-
-function node(tag, attributes) {
-  return set(document.createElementNS(SVG, tag), attributes);
-}
-
 function set(part, attributes) {
   for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, value);
   return part;
-}
-
-function text(words, attributes) {
-  const made = node("text", attributes);
-  made.textContent = words;
-  return made;
 }

@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import streamlit as st
+from app.components.made import made, nothing
 
 __all__ = ["Thumb", "tray"]
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +31,5 @@ def tray(thumbs: Sequence[Thumb], *, chosen: str, label: str, key: str) -> str |
         What the visitor last chose; None until they do.
     """
     data = {"thumbs": [asdict(thumb) for thumb in thumbs], "chosen": chosen, "label": label}
-    picked = _component()(data=data, key=key, on_picked_change=_nothing).get("picked")
+    picked = made("tray")(data=data, key=key, on_picked_change=nothing).get("picked")
     return None if picked is None else str(picked)
-
-
-@cache
-def _component() -> Any:
-    html, css, js = ((HERE / f"tray.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return st.components.v2.component("tray", html=html, css=css, js=js)
-
-
-def _nothing() -> None:
-    """Streamlit wants a callback for each state that a component reports."""

@@ -350,6 +350,10 @@ class Scene:
             "numbers": [_written(self.numbers[name], still) for name in show.numbers],
         }
 
+    def drawn(self, show: Show, place: Place) -> dict[str, dict[str, list[object]]]:
+        """What the drawings of one step show where everything stands at `place`: title → columns."""
+        return {self.views[name].title: _columns(_rows(self.views[name], place)) for name in show.views}
+
     def value(self, fact: str, place: Place) -> float:
         """A fact where everything stands at `place`."""
         return float(self.facts[fact].table.at(place))
@@ -359,6 +363,34 @@ class Scene:
         sizes = [len(self.pictures) if name == PICTURE else len(self.dials[name].values) for name in turned]
         for positions in product(*map(range, sizes)):
             yield dict(place) | dict(zip(turned, positions, strict=True))
+
+
+def _rows(view: View, place: Place) -> list[dict[str, object]]:
+    """One for each bar or point of a drawing."""
+    if isinstance(view, Histogram):
+        return [row for one in view.sets for row in _bins(view, one, place)]
+    if isinstance(view, Bars):
+        behind = {} if view.behind is None else {view.behind_name: view.behind.at(place).tolist()}
+        columns = {"name": list(view.labels), view.name or "value": view.values.at(place).tolist(), **behind}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if isinstance(view, Lines):
+        pairs = ((curve.name, zip(view.x, curve.y.at(place).tolist(), strict=True)) for curve in view.curves)
+        return [{"name": name, "x": x, "y": y} for name, points in pairs for x, y in points]
+    return [{"name": name, "x": x, "y": y} for name, _, points in view.sets for x, y in points]
+
+
+def _bins(view: Histogram, one: Set, place: Place) -> list[dict[str, object]]:
+    found = one.heights.at(place).tolist()
+    low, high = view.ends.at(place).tolist()
+    edges = np.linspace(low, high, len(found) + 1).tolist()
+    return [
+        {"name": one.name, "from": left, "to": right, "height": height}
+        for left, right, height in zip(edges[:-1], edges[1:], found, strict=True)
+    ]
+
+
+def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+    return {title: [row[title] for row in rows] for title in rows[0]} if rows else {}
 
 
 def over(*names: str, values: Any) -> Table:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.charts.blocks import Columns, histograms, strip, words
+from app.charts.blocks import Columns, histograms, outlines, strip, words
 from app.theme import DARK, LIGHT
 
 
@@ -40,6 +40,19 @@ def test_known_images_lean_left_and_solid_and_outliers_right_and_dashed(columns:
         assert all(min(trace.x) >= block and trace.line.dash != "solid" for block, trace in enumerate(outliers))
         assert {trace.line.color for trace in known} == {colours.id}
         assert {trace.line.color for trace in outliers} == {colours.ood}
+
+
+def test_what_is_drawn_can_be_taken_home(columns: Columns) -> None:
+    found = outlines(columns)
+    rows = list(zip(*found.values(), strict=True))
+    violins = list(strip(columns, LIGHT, "x").select_traces({"type": "scatter", "fill": "toself"}))
+    for at, trace in enumerate(violins):
+        of, block = ("known images", "outliers")[at // 3], columns.names[at % 3]
+        norms = [norm for name, what, norm, *_ in rows if (name, what) == (block, of)]
+        heights = [height for name, what, *_, height in rows if (name, what) == (block, of)]
+        assert norms == pytest.approx(list(trace.y[1:-1]))
+        assert [0.42 * height for height in heights] == pytest.approx([abs(x - at % 3) for x in trace.x[1:-1]])
+    assert [norm for _, what, _, norm, _ in rows if what == "jigsaw 2"] == [4.0, 8.0, 2.0]
 
 
 def test_the_selected_block_is_named_in_words_where_it_is(columns: Columns) -> None:

@@ -1,6 +1,7 @@
 import base64
 import dataclasses
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 from app.services import resources, samples
 from app.services.nearest import AMONG, DRAWN, closest
 from app.services.resources import Answer, Exhibit
+from oodcore.checkpoint import folder_of
 from oodcore.data.procedural import procedural
+from oodcore.evaluate.pictures import reference_images
 
 
 def alone(ahead: int) -> None:
@@ -82,3 +85,18 @@ def test_what_takes_a_moment_waits_for_its_turn_and_is_not_done_twice(
     for _ in range(2):
         assert closest(shown, row_of(shown, 0), waits.append) is not None
     assert waits == [0]
+
+
+@pytest.mark.slow
+def test_known_photographs_are_shown_where_they_are_at_hand(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frogs beside a frog, although no program draws them."""
+    monkeypatch.setenv("OOD_DATA", str(data_root))
+    shown = resources.exhibit(folder_of("cifar10-resnet20"))
+    bank = shown.reference["cifar10-jpeg"]
+    answer = Answer(bank.outputs.logits[7].softmax(0), bank.outputs.features[7], {})
+    found = closest(shown, answer, alone)
+    assert found is not None
+    assert all(near.seen for near in found.pictures)
+    images = reference_images("cifar10-jpeg", shown.measured["cifar10-jpeg"], ())
+    seen = Image.open(io.BytesIO(base64.b64decode(str(found.pictures[0].seen).partition(",")[2])))
+    assert torch.equal(torch.from_numpy(np.array(seen.convert("RGB"))).movedim(-1, 0), images[7].image)
