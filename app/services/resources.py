@@ -30,7 +30,7 @@ from oodcore.errors import CheckpointError, UnknownNameError
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of
 from oodcore.models.fingerprint import weights_hash
-from oodcore.panel import FittedPanel, Panel
+from oodcore.panel import FittedPanel, Panel, passes
 from oodcore.records import Bank
 from oodcore.scorers import scorers
 from oodcore.thresholds import Calibration
@@ -92,6 +92,17 @@ class Exhibit:
         """Content of the network, its classes, preprocessing and what it was fitted on: what caches are keyed by."""
         fitted = None if self.panel is None else (self.panel.settings, self.panel.about)
         return f"{weights_hash(self.model)} {self.model.classes} {self.model.transform} {fitted}"
+
+    @cached_property
+    def gradients(self) -> FittedPanel:
+        """The scorers that look at the images again; the weights are compared once, not with every batch.
+
+        Raises:
+            ScoreError: the panel belongs to another network.
+        """
+        assert self.panel is not None  # noqa: S101
+        self.panel.check(self.model)
+        return self.panel.halves()[1]
 
     @cached_property
     def scorers(self) -> list[str]:
@@ -295,10 +306,10 @@ def _new(shown: Exhibit, pictures: Sequence[Picture], names: Sequence[str]) -> d
     views = [view for picture in pictures if isinstance(view := prepared(picture, shown.model.transform), Prepared)]
     pixels = torch.stack([view.pixels for view in views])
     outputs = outputs_of(shown.model, pixels, norms=shown.panel.reads_norms)
-    quick, slow = shown.panel.halves()
+    quick, _ = shown.panel.halves()
     scores = quick(outputs)
     if names:
-        scores |= slow.subset(names).score(shown.model, pixels)
+        scores |= passes.from_images(shown.gradients.subset(names), shown.model, pixels, BATCH)
     before = [_SAID.get(_key(shown, picture)) for picture in pictures]
     rows = [
         {**({} if said is None else said.scores), **{name: float(values[row]) for name, values in scores.items()}}

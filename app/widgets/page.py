@@ -9,7 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
 from app.services.resources import Exhibit
-from oodcore.data import entries
+from oodcore.data import entry
+from oodcore.errors import UnknownNameError
 from oodcore.scorers import scorers
 
 __all__ = [
@@ -84,7 +85,10 @@ def sorry(problem: object) -> None:
 
 def set_title(name: str) -> str:
     """An image set in words, where the catalogue knows it."""
-    return next((entry.title for entry in entries() if entry.name == name), name)
+    try:
+        return entry(name).title
+    except UnknownNameError:
+        return name
 
 
 def score_title(name: str) -> str:

@@ -10,11 +10,10 @@ from app.services import clusters, sheets
 from app.services.clusters import Map
 from app.services.resources import Answer, Exhibit, is_auxiliary
 from app.services.samples import Picture, Prepared, prepared
-from oodcore.data import entry
-from oodcore.errors import UnknownNameError
+from app.widgets.page import set_title
 from oodcore.maps import known_set
 
-__all__ = ["group_key", "groups", "panel", "set_of", "titled", "tones"]
+__all__ = ["group_key", "groups", "panel", "set_of", "tones"]
 
 CLASSES = {
     "light": (
@@ -54,16 +53,8 @@ def groups(maps: Sequence[Map], found: Mapping[str, sheets.Sheet | None]) -> lis
             key, tile = group_key(one.shown, name), found[name]
             role = "id" if name == known_set(one.shown.reference) else "aux" if is_auxiliary(name) else "ood"
             sheet = None if tile is None else Tile(tile.url, sheets.COLUMNS, tile.rows)
-            named.setdefault(key, Group(key, titled(name), role, sheet))
+            named.setdefault(key, Group(key, set_title(name), role, sheet))
     return sorted(named.values(), key=lambda group: ("id", "aux", "ood").index(group.role))
-
-
-def titled(name: str) -> str:
-    """A set in words, where the catalogue knows it."""
-    try:
-        return entry(name).title
-    except UnknownNameError:
-        return name
 
 
 def group_key(shown: Exhibit, name: str) -> str:

@@ -12,7 +12,7 @@ from app.charts.prior import growing
 from app.components.gallery import Item, gallery
 from app.components.prior import Panel, Points, Setting
 from app.services import jobs, outliers
-from app.services.outlier_pictures import drawn, numbered, pictures, thumbnails
+from app.services.outlier_pictures import numbered, pictures, thumbnails
 from app.services.outliers import Margins, Source
 from app.services.resources import Exhibit, is_auxiliary
 from app.widgets.figure import figure
@@ -85,10 +85,7 @@ def picked_outliers(place: DeltaGenerator, folder: Path, shown: Exhibit, *, key:
 def _title(name: str) -> str:
     if name == outliers.DRAWN:
         return "Drawn look-alikes, crowding yours to choose"
-    title = set_title(name)
-    if title == name and drawn(name):
-        title = entry(name).title
-    return title if is_auxiliary(name) else f"{title} – for tests alone"
+    return set_title(name) if is_auxiliary(name) else f"{set_title(name)} – for tests alone"
 
 
 def wanted(folder: Path, shown: Exhibit, name: str) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 from app.components.points import Chosen, Panel, Photo
 from app.services import spreadsheet
 from app.services.clusters import Map
-from app.widgets.points import group_key, titled
+from app.widgets.page import set_title
+from app.widgets.points import group_key
 
 __all__ = ["listing", "selected"]
 
@@ -75,7 +76,7 @@ def selected(maps: Sequence[Map], panels: Sequence[Panel], chosen: Chosen) -> di
             wanted = set(chosen.rows.get(group_key(one.shown, name), ()))
             for place, row in enumerate(mapped.tolist(), start):
                 if row in wanted:
-                    line = lines.setdefault(f"{name}/{row}", {"image": f"{name}/{row}", "set": titled(name)})
+                    line = lines.setdefault(f"{name}/{row}", {"image": f"{name}/{row}", "set": set_title(name)})
                     line.update(_line(one, place, suffix))
             start += len(mapped)
         for photo in drawn.photos:

@@ -1,10 +1,9 @@
 """Image sets that networks train against, in words."""
 
+from app.services.outliers import DRAWN
 from app.widgets.page import set_title
 
 __all__ = ["auxiliary_title"]
-
-DRAWN = "shapes-aux"
 
 
 def auxiliary_title(name: str) -> str:

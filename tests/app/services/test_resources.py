@@ -120,3 +120,17 @@ def test_it_is_known_beforehand_whether_anybody_has_to_wait(board: tuple[Exhibit
     answers(shown, pictures, nobody, ["energy"])
     assert resources.answered(shown, pictures, ["energy"])
     assert not resources.answered(shown, pictures, ["energy", "odin"])
+
+
+def test_weights_are_compared_once_with_what_the_panel_was_fitted_on_and_not_with_every_batch(
+    board: tuple[Exhibit, list[Picture]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, pictures = board
+    compared: list[object] = []
+    monkeypatch.setattr("oodcore.panel.fitted.weights_hash", lambda model: compared.append(model) or "other")
+    assert shown.panel is not None
+    other = dataclasses.replace(shown, panel=dataclasses.replace(shown.panel, about={"weights": "other"}))
+    other.__dict__["key"] = f"{shown.key} once"
+    monkeypatch.setattr(resources, "BATCH", 2)
+    assert len(answers(other, pictures, nobody, ["odin"])) == len(pictures) > 2
+    assert compared == [shown.model]
