@@ -75,6 +75,7 @@ def strays(key: str, known: Sequence[str]) -> list[str]:
 RESULTS, METRIC, FOUND, DOWN, ACROSS = "results", "metric", "found", "rows", "columns"
 NETWORK, SCORE, TEST, MINUS, CELL = "network", "score", "test", "minus", "cell"
 CURVES_AGAINST, CURVES_SEED, ALL_SCORES = "curves-against", "curves-seed", "all-scores"
+CURVES_RULE, CURVES_AREA = "curves-rule", "curves-area"
 
 
 def cell() -> list[str]:

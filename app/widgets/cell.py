@@ -1,8 +1,11 @@
 """One cell of the benchmark, closely: its numbers, the same network on every set, and its curves."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import state, theme
 from app.charts.benchmark import Dot, by_set, density, precision_recall, roc
@@ -11,12 +14,18 @@ from app.services.spreadsheet import stacked
 from app.widgets.figure import figure
 from app.widgets.page import plain, score_title, set_title
 from oodcore.metrics.levels import Positive
+from oodcore.metrics.ranking import Interpolation, Rule
 from oodcore.report import columns
 from oodcore.report.board import Board, Result
 from oodcore.report.matrix import Place, titled
 from oodcore.report.papers import cell_text
+from oodcore.report.row import Convention
 
 __all__ = ["closely"]
+
+Choice = TypeVar("Choice", Rule, Interpolation)
+RULES: dict[Rule, str] = {"first": "first threshold with the recall", "nearest": "threshold with the nearest recall"}
+AREAS: dict[Interpolation, str] = {"step": "average precision", "trapezoid": "trapezoids under the curve"}
 
 
 def closely(board: Board, metric: str, place: Place, positive: Positive) -> None:
@@ -126,9 +135,26 @@ def _curves(board: Board, results: list[Result], scorer: str, test: str, positiv
             icon=":material/show_chart:",
         )
         return
-    drawn = curves(found, board.convention, positive)
+    how = _convention(board.convention)
+    drawn = curves(found, how, positive)
     _where_from(found, drawn, available[picked].result)
-    _drawn(drawn, scorer, positive, board.convention.recall)
+    _drawn(drawn, scorer, positive, how.recall)
+
+
+def _convention(stored: Convention) -> Convention:
+    """How FPR and AUPR are read off the curves: as in the table, until the visitor wants it otherwise."""
+    at, under, _ = st.columns([5, 4, 3])
+    rule = _either(at, f"FPR{100 * stored.recall:g} at the", RULES, state.CURVES_RULE, stored.rule)
+    area = _either(under, "AUPR", AREAS, state.CURVES_AREA, stored.interpolation)
+    return replace(stored, rule=rule, interpolation=area)
+
+
+def _either(place: DeltaGenerator, label: str, words: Mapping[Choice, str], key: str, usual: Choice) -> Choice:
+    """One of two, kept in the link."""
+    state.choose(key, list(words), usual)
+    picked = place.segmented_control(label, list(words), required=True, format_func=lambda one: words[one], key=key)
+    state.chosen(key, picked or usual, usual)
+    return picked or usual
 
 
 def _segments(available: Mapping[str, Seed], usual: str) -> str:

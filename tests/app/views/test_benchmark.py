@@ -275,6 +275,27 @@ def test_the_link_says_whose_curves_are_drawn(page: AppTest, monkeypatch: pytest
     assert page.query_params["curves-seed"] == "2"
 
 
+def test_the_curves_of_a_cell_can_be_read_by_another_rule(page: AppTest) -> None:
+    def read(opened: AppTest) -> tuple[str, str]:
+        assert not opened.exception
+        roc = next(chart.proto for chart in opened.get("plotly_chart") if "ROC curve" in str(chart.proto))
+        fpr = re.search(r"FPR ([\d.]+) %", str(roc))
+        assert fpr is not None
+        return fpr[1], next(box.value for box in opened.markdown if "Precision and recall" in box.value)
+
+    known = torch.tensor([0.2] * 25 + [0.05] * 50 + [0.0] * 25)
+    outliers = torch.tensor([0.3] * 34 + [0.15] * 60 + [0.05] * 6)  # 94 % of them are caught at 0.15
+    page.query_params.update({"results": "cards-shapes", "cell": "shapes-resnet20w4|energy|shapes-near"})
+    found = Behind(known, outliers, "A hundred each", False, ("a rule",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cell, "behind", lambda board, seed, scorer: found)
+        assert [float(re.findall(r"[\d.]+", told)[-1]) for told in read(page.run())] == [75, 84.8]
+        page.segmented_control(key="curves-rule").set_value("nearest").run()
+        page.segmented_control(key="curves-area").set_value("trapezoid").run()
+        assert (page.query_params["curves-rule"], page.query_params["curves-area"]) == ("nearest", "trapezoid")
+        assert [float(re.findall(r"[\d.]+", told)[-1]) for told in read(page)] == [25, 79.1]
+
+
 def test_a_link_may_ask_for_all_scores(page: AppTest, stored: Path) -> None:
     rows = [row("tuned", 1, f"knn{at:02}", test, 0.5) for at in range(20) for test in ("shapes-near", "shapes-far")]
     Store(stored).write("many", rows)
