@@ -38,6 +38,7 @@ class BalancedEnergy:
         margin_in: $m_{in}$; in-distribution energies are pushed below it; see `Energy`.
         margin_out: $m_{out}$, above `margin_in`; outliers' energies are pushed above it.
         alpha: $\alpha \ge 0$, on the network's energy scale: how far the margin rises with the majority share Z.
+            Published: 10 for 10 classes, 100 for 100. For other margins, `Suggestion.alpha` scales it to their gap.
         gamma: $\gamma \ge 0$ in the margin; sharpens (above 1) or flattens (below 1) the prior.
         gamma_weight: $\gamma \ge 0$ in the weight of an outlier; None takes `gamma`, as all published settings do.
         detach_margin: Cut the gradient through Z in the margin.

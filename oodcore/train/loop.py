@@ -48,8 +48,8 @@ class Step:
 
     Args:
         index: Counts from 0.
-        terms: Weighted scalars; their sum is what was minimised.
-        activity: Share of rows, 0..1, on which each hinge pulled.
+        terms: Weighted scalars of the whole batch, on every process; their sum is what was minimised.
+        activity: Share of rows, 0..1, on which each hinge pulled; of the whole batch, too.
         lr: Learning rate of this update.
     """
 
@@ -184,7 +184,15 @@ class Training:
         if self.averaged is not None:
             self.averaged.update_parameters(self._learned)
         self.done = index + 1
-        return Step(index, _mean([terms for terms, _ in found]), _mean([activity for _, activity in found]), lr)
+        return Step(index, self._whole([terms for terms, _ in found]), self._whole([active for _, active in found]), lr)
+
+    def _whole(self, parts: list[Terms]) -> Terms:
+        """The mean over this step's parts on every process, which all have equal shares of the batch."""
+        own = _mean(parts)
+        if self.fabric.world_size == 1 or not own:
+            return own
+        joined = self.fabric.all_reduce(torch.stack(list(own.values())), reduce_op="mean")
+        return dict(zip(own, cast("Tensor", joined), strict=True))
 
     def _seed(self, index: int) -> None:
         """For dropout. `torch.manual_seed` would seed every kind of device there is, in 0.2 ms."""

@@ -25,7 +25,7 @@ from oodcore.evaluate import Work
 from oodcore.functional import free_energy
 from oodcore.jobs import BusyError, Event, RunFolder, Status, UnwritableError, run, validate
 from oodcore.jobs.interrupts import held_back
-from oodcore.jobs.prepare import Ruler
+from oodcore.jobs.prepare import Ruler, prepare
 from oodcore.metrics import accuracy, auroc, fpr_at_recall
 from oodcore.models import build
 from oodcore.train.loop import DivergedError, Step, Training
@@ -253,8 +253,10 @@ def test_a_process_is_killed_and_its_run_resumed_bit_for_bit(world: World, tmp_p
 
 
 @pytest.mark.slow
-def test_two_processes_write_once_and_stop_together(world: World, tmp_path: Path) -> None:
-    experiment = world.experiment(loss={"name": "balanced_energy", "alpha": 2.0}, margins=EVERYTHING)
+def test_two_processes_write_once_and_end_where_one_would(world: World, tmp_path: Path) -> None:
+    """With batch norm frozen: each process has statistics of its own."""
+    loss, train = {"name": "balanced_energy", "alpha": 2.0}, {"batch_norm": "frozen"}
+    experiment = world.experiment(loss=loss, train=train, margins=EVERYTHING)
     with process(experiment, tmp_path / "run", "2") as running:
         said, complained = running.communicate(timeout=600)
     assert running.returncode == 0, complained
@@ -263,6 +265,30 @@ def test_two_processes_write_once_and_stop_together(world: World, tmp_path: Path
     assert read_card(tmp_path / "run" / "checkpoint").recipe["budget"]["processes"] == 2
     steps = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert len(steps) == len(RunFolder(tmp_path / "run").events())  # nothing was told twice
+    list(run(experiment, tmp_path / "alone", accelerator="cpu"))
+    alone, start = weights(tmp_path / "alone"), prepare(experiment).model.state_dict()
+    for name, value in weights(tmp_path / "run").items():
+        torch.testing.assert_close(value, alone[name], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(alone["fc.weight"], start["fc.weight"], atol=1e-3)  # or the above would say nothing
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on_together(world: World, tmp_path: Path) -> None:
+    experiment = world.experiment(train={"steps": 100_000, "batch_norm": "frozen"}, validation={"every": 100_000})
+    place = RunFolder(tmp_path / "run")
+    for begins, wanted in (("prepared 0", "step 2"), ("resumed", "step")):
+        before = place.status
+        with process(experiment, place.path, "2") as running:
+            assert running.stdout is not None
+            assert next(running.stdout).startswith(begins)
+            assert next(line for line in running.stdout if line.startswith(wanted))
+            place.cancel()
+            said, complained = running.communicate(timeout=600)  # ends when no process holds the line any more
+        assert running.returncode == 0, complained
+        now = standing(place.path)
+        assert now.state == "cancelled"
+        assert said.splitlines()[-1] == f"cancelled {now.step}"
+        assert (2 if before is None else before.step) < now.step < 100_000
 
 
 class Fabric:
