@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -42,15 +43,20 @@ def wait_until_healthy(url: str, server: subprocess.Popen[bytes], seconds: float
     pytest.fail(f"the server did not answer within {seconds} s")
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app, started from another folder than its own; its log is free of complaints at the end."""
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
+@contextmanager
+def serving(folder: Path, port: int) -> Iterator[str]:
+    """The app, started from another folder than its own; its log is free of complaints at the end.
+
+    Args:
+        folder: Where it is started; its cache, with all runs, lies there.
+        port: Where it answers.
+    """
+    log = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OOD_CACHE": str(log.parent / "cache")}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OOD_CACHE": str(folder / "cache")}
     with log.open("wb") as written:
-        server = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=written, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=written, stderr=subprocess.STDOUT)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_healthy(url, server, 120)
@@ -60,6 +66,22 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(20)
     complaints = [line for line in log.read_text().splitlines() if COMPLAINTS.search(line)]
     assert not complaints, complaints
+
+
+@pytest.fixture(scope="session")
+def server() -> Callable[[Path], AbstractContextManager[str]]:
+    """Starts the app in a folder; started again in the same one, it answers at the same place."""
+    ports: dict[Path, int] = {}
+    return lambda folder: serving(folder, ports.setdefault(folder, free_port()))
+
+
+@pytest.fixture(scope="session")
+def app_url(
+    server: Callable[[Path], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The app that most tests share."""
+    with server(tmp_path_factory.mktemp("server")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,10 @@
 """Fine-tuning in a real browser: started, watched, left, found again, stopped, kept and opened elsewhere."""
 
+import json
+import os
 import re
+import signal
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -100,6 +104,33 @@ def test_a_run_is_stopped_and_only_its_own_browser_may(visit, browser, app_url: 
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Stopped on request. It can go on from here.")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Go on")).to_be_enabled()
+
+
+def test_a_run_outlives_a_kill_and_its_server(server, browser, tmp_path: Path) -> None:
+    page = browser.new_context().new_page()
+    with server(tmp_path) as url:
+        page.goto(f"{url}/fine-tune")
+        expect(number(page, "Steps")).to_be_visible(timeout=PATIENCE)
+        order(page, 24)
+        page.wait_for_url(re.compile(r"run=finetune-"), timeout=30_000)
+        address = page.url
+        expect(page.locator(".figure path.curve").first).to_have_attribute("d", re.compile("L"), timeout=PATIENCE)
+
+        (process,) = (tmp_path / "cache" / "jobs").glob("finetune-*/process.json")
+        os.kill(json.loads(process.read_text())["pid"], signal.SIGKILL)
+        expect(page.get_by_text("was killed").first).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("button", name="Discard")).to_be_visible()
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("button", name="Cancel")).to_be_enabled(timeout=PATIENCE)
+
+    page.goto("about:blank")
+    with server(tmp_path):
+        page.goto(address)
+        expect(page.get_by_text("Energy from").first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("button", name="Keep", exact=True)).to_be_enabled()  # known as its owner
+        page.goto("about:blank")
+    page.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
