@@ -19,7 +19,7 @@ LEAD = (
     "A trained network meets **auxiliary outliers**: pictures that show none of its classes. A second loss beside the "
     "usual one changes what it makes of them. Watch both fight it out, then see what the network decides differently."
 )
-PROBLEM, PICKED = "finetune problem", "finetune-run"
+PROBLEM = "finetune problem"
 
 
 def render() -> None:
@@ -59,7 +59,7 @@ def start_button(place: DeltaGenerator, wanted: Wanted) -> None:
     if place.button(
         label, type="primary", icon=":material/play_arrow:", key="start", width="stretch", shortcut="Ctrl+Enter"
     ):
-        st.session_state[PICKED] = tuning.start(*wanted).id  # the choice of runs is drawn later
+        state.link(state.RUN, tuning.start(*wanted).id)  # the choice of runs is drawn later
 
 
 def chosen_run(found: list[Job]) -> Job | None:
@@ -72,18 +72,19 @@ def chosen_run(found: list[Job]) -> Job | None:
         )
     if not found:
         return None
-    mine = next((job.id for job in found if job.owned_by(jobs.owner())), None)
-    state.follow(state.RUN, list(by_id), mine, widget=PICKED)
+    first = state.RUN not in st.session_state  # none may be chosen later
+    mine = next((job.id for job in found if job.owned_by(jobs.owner())), None) if first else None
+    state.choose(state.RUN, list(by_id), mine)
     picked = st.selectbox(
         "Run",
         list(by_id),
         index=None,
         format_func=lambda id_: called(by_id[id_]),
-        key=PICKED,
+        key=state.RUN,
         placeholder="Look at a run",
         help="Runs of this browser come first. Everyone may watch; only who started a run can stop or keep it.",
     )
-    state.lead(state.RUN, picked, None, widget=PICKED)
+    state.chosen(state.RUN, picked, None)
     return by_id.get(picked or "")
 
 

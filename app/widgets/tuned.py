@@ -263,7 +263,7 @@ def _discarded(job: Job) -> None:
     except OODError as problem:
         st.session_state["finetune problem"] = str(problem)
         return
-    st.session_state["finetune-run"] = None
+    st.session_state[state.RUN] = None
 
 
 def overlay(found: Sequence[Job]) -> None:
@@ -279,7 +279,7 @@ def overlay(found: Sequence[Job]) -> None:
             f"This link lays runs over each other that are not here any more: {plain(', '.join(strays))}.",
             icon=":material/link_off:",
         )
-    state.choose_some(state.OVER, list(by_id), usual)
+    state.choose_some(state.OVER, list(by_id), usual, MOST)
     picked = st.multiselect(
         "Runs",
         list(by_id),

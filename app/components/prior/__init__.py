@@ -81,6 +81,7 @@ class Setting(NamedTuple):
         imbalance: First kind over the last.
         sort: "count" or "name".
         chosen: Name of a class, if one is looked at.
+        whole: Whether all classes are shown where there are many.
     """
 
     gamma: float
@@ -89,6 +90,7 @@ class Setting(NamedTuple):
     imbalance: float
     sort: str
     chosen: str | None
+    whole: bool = False
 
 
 def prior(
