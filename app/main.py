@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.widgets.jobs import known_again
+from app.widgets.page import link_parts
 
 STATIC = Path(__file__).with_name("static")
 
@@ -29,4 +30,6 @@ page = st.navigation(
 with st.container(key="known-again"):
     known_again()
 state.arrive(page.url_path)
+place = st.empty()
 page.run()
+link_parts(place, state.left_out())  # known only when everything that a link can ask for is drawn

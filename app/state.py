@@ -1,22 +1,27 @@
 """What a link carries: keys of the URL, their defaults, and how they are read."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 __all__ = [
     "ACCEPTANCE", "AGAINST", "ALSO", "BESIDE", "CHECKPOINT", "KEEP", "MAP", "SCORER", "SHOW",
-    "arrive", "by_p", "choose", "choose_some", "chosen", "here", "keep", "look_at", "photo", "remember", "reseed",
-    "reword", "seed", "stray", "strays", "viewed",
+    "arrive", "by_p", "choose", "choose_some", "chosen", "here", "keep", "left_out", "link", "look_at",
+    "looked_at", "photo", "remember", "reseed", "reword", "seed", "sift", "stray", "strays", "unknown", "wanted",
+    "write",
 ]  # fmt: skip
 
 CHECKPOINT, SCORER, AGAINST, SHOW, KEEP = "checkpoint", "scorer", "against", "show", "keep"
 BESIDE, ALSO, MAP, BY = "with", "also", "map", "by"
-PHOTO, SEED, VIEW = "photo", "seed", "view"
+PHOTO, SEED, ODIN = "photo", "seed", "odin"
+VIEW, TAB, WAY, MEASURED, COMPARED = "view", "tab", "way", "scorer-measured", "scorer-compared"
 ACCEPTANCE = 0.95
 SEEDS = 10_000
+HASH = re.compile(r"[0-9a-f]{12,64}")
 PAGE, HERE, KEPT = "page shown", "here", "choices"
+ASKED, LEFT_OUT = "asked for by the link", "left out of the link"
 
 
 def arrive(page: str) -> None:
@@ -42,10 +47,7 @@ def keep() -> float:
 
 def remember(acceptance: float) -> None:
     """Write the acceptance into the link; the default is left out of it."""
-    if acceptance == ACCEPTANCE:
-        st.query_params.pop(KEEP, None)
-    else:
-        st.query_params[KEEP] = f"{100 * acceptance:g}"
+    link(KEEP, f"{100 * acceptance:g}", f"{100 * ACCEPTANCE:g}")
 
 
 def by_p() -> bool:
@@ -55,21 +57,71 @@ def by_p() -> bool:
 
 def reword(by_p: bool) -> None:
     """Write the wording into the link; the default is left out of it."""
-    if by_p:
-        st.query_params[BY] = "p"
-    else:
-        st.query_params.pop(BY, None)
+    link(BY, "p" if by_p else "")
+
+
+def link(key: str, value: str, usual: str = "") -> None:
+    """Write a value into the link; the usual one is left out of it."""
+    if value == usual:
+        st.query_params.pop(key, None)
+    elif st.query_params.get_all(key) != [value]:
+        st.query_params[key] = value
 
 
 def stray(key: str, known: Sequence[str]) -> str | None:
-    """What a link asked for that this server does not have. Ask before the widget with this key is drawn."""
-    wanted = st.query_params.get(key)
-    return wanted if wanted and wanted not in known else None
+    """What a link asks for that is not known here; see `strays`."""
+    found = strays(key, known)
+    return found[-1] if found else None
 
 
 def strays(key: str, known: Sequence[str]) -> list[str]:
-    """The same where a link may ask for several."""
-    return [wanted for wanted in st.query_params.get_all(key) if wanted and wanted not in known]
+    """What a link asks for that is not known here, until somebody chooses or another link comes.
+
+    Ask before the widget with this key is drawn. What the page itself wrote into the link is nothing that was asked
+    for: another checkpoint may not know it.
+    """
+    asked: dict[str, list[str]] = here().setdefault(ASKED, {})
+    seen, linked = _seen(key), _linked(key)
+    if seen is None or linked != seen.linked:
+        asked[key] = linked or []
+    elif st.session_state.get(key, seen.value) != seen.value:
+        asked.pop(key, None)
+    return [one for one in asked.get(key, ()) if one and one not in known]
+
+
+def unknown(key: str, known: Sequence[str]) -> None:
+    """Note such parts for the one sentence about all of them, where they are not worth a sentence of their own."""
+    if found := strays(key, known):
+        here().setdefault(LEFT_OUT, {})[key] = found
+    else:
+        left_out().pop(key, None)
+
+
+def sift(key: str, known: Sequence[str]) -> None:
+    """For parts of the link that no widget shows: take out what is not known, and note it for the same sentence.
+
+    Nothing is noted of what the page itself wrote, or took before.
+    """
+    asked, seen = st.query_params.get_all(key), _seen(key)
+    strange = [one for one in asked if one not in known]
+    if strange and (seen is None or seen.linked != asked):
+        here().setdefault(LEFT_OUT, {})[key] = strange
+    write(key, [one for one in asked if one in known])
+
+
+def write(key: str, values: Sequence[str]) -> None:
+    """Write such a part into the link, or take it out where there is none."""
+    if not values:
+        st.query_params.pop(key, None)
+    elif st.query_params.get_all(key) != list(values):
+        st.query_params[key] = list(values)
+    here()[_noted(key)] = Seen(_linked(key), None, None)
+
+
+def left_out() -> dict[str, list[str]]:
+    """Key → what the link asked for in vain, since this page is shown."""
+    noted: dict[str, list[str]] = here().get(LEFT_OUT, {})
+    return noted
 
 
 RESULTS, METRIC, FOUND, DOWN, ACROSS = "results", "metric", "found", "rows", "columns"
@@ -84,27 +136,9 @@ def cell() -> list[str]:
     return parts if len(parts) == 3 else []
 
 
-def linked(key: str, options: Sequence[str], usual: str) -> str:
-    """Give the widget with this key what it shows: the visitor's choice, else the link's, else the usual.
-
-    For choices whose options have other words on the page than in links: Streamlit's own binding writes the words.
-    """
-    value = st.session_state.get(key, st.query_params.get(key))
-    st.session_state[key] = value if value in options else usual
-    return str(st.session_state[key])
-
-
-def link(key: str, value: str, usual: str) -> None:
-    """Write a choice into the link; the usual one is left out of it."""
-    if value == usual:
-        st.query_params.pop(key, None)
-    elif st.query_params.get(key) != value:
-        st.query_params[key] = value
-
-
 def open_cell(id_: str) -> None:
     """Write a cell into the link."""
-    st.query_params[CELL] = id_
+    write(CELL, [id_])
 
 
 LESSON, STEP, PRESENT = "lesson", "step", "present"
@@ -139,26 +173,30 @@ def to_lessons() -> None:
 
 def present(on: bool) -> None:
     """Begin presenting, or leave it."""
-    if on:
-        st.query_params[PRESENT] = "1"
-    else:
-        st.query_params.pop(PRESENT, None)
+    link(PRESENT, "1" if on else "")
 
 
 def photo() -> str:
-    """Beginning of the hash of the picture that a link looks at, or ""."""
-    return st.query_params.get(PHOTO, "")
+    """Beginning of the hash of the picture that a link looks at, or "" where it names none."""
+    text = st.query_params.get(PHOTO, "")
+    return text if HASH.fullmatch(text) else ""
 
 
 def look_at(photo: str) -> None:
     """Write a picture's hash into the link, shortened."""
-    st.query_params[PHOTO] = photo[:12]
+    write(PHOTO, [photo[:12]])
+
+
+def looked_at(photo: str) -> bool:
+    """Whether the page wrote it there, or showed it."""
+    seen = _seen(PHOTO)
+    return seen is not None and seen.linked == [photo]
 
 
 def seed() -> int:
     """The seed in the link; what is no number of at most four digits counts as 0."""
     text = st.query_params.get(SEED, "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) < SEEDS else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
 
 
 def reseed() -> None:
@@ -169,7 +207,7 @@ def reseed() -> None:
 SPACE, SECOND, SECOND_SPACE, TWO, COLOUR, PLACED = "space", "beside", "beside-space", "two", "colour", "placed"
 MAP_SEED, NEIGHBOURS, PACKING = "map-seed", "neighbours", "packing"
 COLOURS = ("set", "class", "energy", "representation")
-HIDDEN = "hidden"
+HIDDEN, SELECTED, OF_CLASS, ORDER = "hidden", "selected", "selected-class", "order"
 
 
 def colour() -> str:
@@ -183,66 +221,80 @@ def hidden() -> list[str]:
     return st.query_params.get_all(HIDDEN)
 
 
-def hide(names: Sequence[str]) -> None:
-    """Write them into the link; none are left out of it."""
-    if not names:
-        st.query_params.pop(HIDDEN, None)
-    elif st.query_params.get_all(HIDDEN) != list(names):
-        st.query_params[HIDDEN] = list(names)
-
-
 def paint(colour: str) -> None:
     """Write it into the link; the default is left out of it."""
-    if colour == "class":
-        st.query_params.pop(COLOUR, None)
-    elif colour in COLOURS:
-        st.query_params[COLOUR] = colour
+    if colour in COLOURS:
+        write(COLOUR, [colour] if colour != "class" else [])
 
 
-def choose(key: str, known: Sequence[str], usual: str) -> None:
+class Seen(NamedTuple):
+    """What held when a choice was last drawn."""
+
+    linked: list[str] | None  # in the link
+    value: Any
+    usual: Any
+
+
+def choose(key: str, known: Sequence[str], usual: str | None) -> None:
     """Before the widget with this key is drawn: give it what the link says, where that is new.
 
     Else it keeps what it shows, or what was chosen when this page was last open; else it gets the usual. For choices
     whose options have other words on the page than in links: a bound widget reads and writes the words.
     """
-    linked, value = _chosen_before(key, usual)
-    if linked is not None:
-        value = linked[-1] if linked else usual
+    value = wanted(key, usual)
     st.session_state[key] = value if value in known else usual
 
 
-def choose_some(key: str, known: Sequence[str], usual: Sequence[str]) -> None:
-    """The same for several; `?key=` asks for none."""
+def choose_some(key: str, known: Sequence[str], usual: Sequence[str], most: int | None = None) -> None:
+    """The same for several, at most so many; `?key=` asks for none."""
     linked, value = _chosen_before(key, list(usual))
     if linked is not None:
         value = linked if [one for one in linked if one in known] or linked == [""] else usual
-    st.session_state[key] = [one for one in value if one in known]
+    st.session_state[key] = [one for one in dict.fromkeys(value) if one in known][:most]
 
 
-def chosen(key: str, value: str | Sequence[str], usual: str | Sequence[str]) -> None:
+def wanted(key: str, usual: str | None) -> Any:
+    """What `choose` would give the widget, if that is known."""
+    linked, value = _chosen_before(key, usual)
+    if linked is not None:
+        value = linked[-1] if linked else usual
+    return value
+
+
+def chosen(key: str, value: str | Sequence[str] | None, usual: str | Sequence[str] | None) -> None:
     """After it was drawn: write its value into the link; the usual one is left out of it."""
     kept: dict[str, Any] = st.session_state.setdefault(KEPT, {})
-    if value == usual:
+    if value is None or value == usual:
         kept.pop(key, None)
         st.query_params.pop(key, None)
     else:
         kept[key] = value
-        wanted = [value] if isinstance(value, str) else list(value) or [""]
-        if st.query_params.get_all(key) != wanted:
-            st.query_params[key] = wanted
-    here()[_seen(key)] = _linked(key), usual
+        words = [value] if isinstance(value, str) else list(value) or [""]
+        if st.query_params.get_all(key) != words:
+            st.query_params[key] = words
+    here()[_noted(key)] = Seen(_linked(key), value, usual)
 
 
 def _chosen_before(key: str, usual: Any) -> tuple[list[str] | None, Any]:
     """What the link says, where that is new since the last look; and what holds where it is not."""
-    linked = _linked(key)
-    if (before := here().get(_seen(key))) is None:  # just arrived
-        return linked, st.session_state.get(KEPT, {}).get(key, usual)
-    seen, once = before
-    if linked != seen:
+    linked, seen, kept = _linked(key), _seen(key), st.session_state.get(KEPT, {}).get(key, usual)
+    if isinstance(kept, str) is isinstance(usual, list):  # another page chooses one where this one chooses several
+        kept = usual
+    if seen is None:  # just arrived
+        return linked, kept
+    if linked != seen.linked:
         return linked or [], usual
-    current = st.session_state.get(key, usual)
-    return None, usual if current == once else current  # what nobody chose follows the usual
+    current = st.session_state.get(key, kept)
+    return None, usual if current == seen.usual else current  # what nobody chose follows the usual
+
+
+def _seen(key: str) -> Seen | None:
+    found: Seen | None = here().get(_noted(key))
+    return found
+
+
+def _noted(key: str) -> str:
+    return f"{key} in the link"
 
 
 def _linked(key: str) -> list[str] | None:
@@ -251,45 +303,3 @@ def _linked(key: str) -> list[str] | None:
 
 LOSS, PRESET, RUN = "loss", "setting", "run"
 AUXILIARY, OUTLIERS, OVER, NUMBERS = "auxiliary", "outliers", "over", "numbers"
-
-
-def follow(key: str, known: Sequence[str], default: str | None, *, widget: str) -> None:
-    """Before a widget is drawn: give it what the link says, where that is new; the default where it has nothing valid.
-
-    For choices whose labels are not what a link should carry: a bound widget writes its labels.
-    """
-    wanted, before = st.query_params.get(key), st.session_state.get(_seen(widget))
-    current = st.session_state.get(widget)
-    if widget not in st.session_state or (current is not None and current not in known) or wanted != before:
-        st.session_state[widget] = wanted if wanted in known else default
-    st.session_state[_seen(widget)] = wanted
-
-
-def lead(key: str, value: str | None, default: str | None, *, widget: str) -> None:
-    """After it was drawn: write its value into the link; the default is left out of it."""
-    if value is None or value == default:
-        st.query_params.pop(key, None)
-        value = None
-    elif st.query_params.get(key) != value:
-        st.query_params[key] = value
-    st.session_state[_seen(widget)] = value
-
-
-def _seen(widget: str) -> str:
-    return f"{widget} in the link"
-
-
-def viewed(views: Sequence[str]) -> str:
-    """Which of a page's views is shown: the session's, else the link's, else the first; then the link says so.
-
-    A bound widget would write its label into the link.
-    """
-    if st.session_state.get(VIEW) not in views:
-        wanted = st.query_params.get(VIEW)
-        st.session_state[VIEW] = wanted if wanted in views else views[0]
-    view = str(st.session_state[VIEW])
-    if view == views[0]:
-        st.query_params.pop(VIEW, None)
-    else:
-        st.query_params[VIEW] = view
-    return view

@@ -26,10 +26,10 @@ def render() -> None:
     """What is shown, the table with its answers, one cell closely, and an evaluation of one's own."""
     header(TITLE, LEAD)
     if name := st.session_state.pop("measured", None):
-        st.session_state[state.RESULTS] = name  # before the choice of results is drawn
+        state.link(state.RESULTS, name)  # before the choice of results is drawn
         st.toast("This was measured before; here it is.", icon=":material/history:")
     try:
-        shelf = benchmark.shelf(st.session_state.get(state.RESULTS) or st.query_params.get(state.RESULTS, ""))
+        shelf = benchmark.shelf(state.wanted(state.RESULTS, "") or "")
         for note in shelf.notes:
             st.warning(plain(note), icon=":material/database_off:")
         if shelf.boards:

@@ -15,7 +15,7 @@ from app.services.samples import Picture, Prepared, prepared
 from app.widgets.blocks import drawn_strip, formulas, jigsaw_preview, norm_in_others, table, verdict
 from app.widgets.page import about, busy, header, no_checkpoint, sorry, unfitted
 from app.widgets.photos import own_photos
-from app.widgets.pick import picked_checkpoint, picked_outliers
+from app.widgets.pick import linked_picture, picked_checkpoint, picked_outliers
 from oodcore.errors import OODError
 from oodcore.evaluate.blocks import below
 
@@ -65,8 +65,7 @@ def offered(shown: Exhibit) -> list[Picture]:
 @st.fragment
 def results(shown: Exhibit, against: str | None, chosen: Choice | None, pictures: Sequence[Picture]) -> None:
     """Everything that another picture, or another shuffle, changes."""
-    wanted = state.photo()
-    picture = next((one for one in pictures if wanted and one.id.startswith(wanted)), pictures[0])
+    picture = linked_picture(pictures) or pictures[0]
     picked = tray(thumbs(shown, pictures), chosen=picture.id, label="Picture to look at", key="tray")
     if picked is not None and picked != state.here().get("tray-said"):
         state.here()["tray-said"] = picked

@@ -21,10 +21,9 @@ from app.widgets.checkpoints import (
     tile,
 )
 from app.widgets.elsewhere import go, leave, onward
-from app.widgets.page import header, no_checkpoint, plain
+from app.widgets.page import header, no_checkpoint, plain, score_title
 from app.widgets.pick import picked_checkpoint
 from oodcore.errors import OODError
-from oodcore.scorers import scorers
 
 TITLE = "The networks on this server"
 LEAD = (
@@ -43,10 +42,7 @@ def render() -> None:
     header(TITLE, LEAD)
     if said := st.session_state.pop("said", None):
         st.success(said, icon=":material/check_circle:")
-    view = state.viewed(list(VIEWS))
-    st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.__getitem__, key=state.VIEW, label_visibility="collapsed", required=True
-    )
+    view = chosen_view()
     folders = resources.folders()
     try:
         if view == "own":
@@ -64,10 +60,21 @@ def render() -> None:
         st.error(plain(str(problem)), icon=":material/error:")
 
 
+def chosen_view() -> str:
+    """The link's, or the gallery."""
+    views = list(VIEWS)
+    state.unknown(state.VIEW, views)
+    state.choose(state.VIEW, views, views[0])
+    view = st.segmented_control(
+        "View", views, format_func=VIEWS.__getitem__, key=state.VIEW, label_visibility="collapsed", required=True
+    )
+    state.chosen(state.VIEW, view, views[0])
+    return view or views[0]
+
+
 def opened(name: str) -> NoReturn:
     """Look into one, or at all of them."""
-    st.session_state[state.VIEW] = view = "one" if name else "all"
-    go("checkpoints", name, **({state.VIEW: view} if name else {}))
+    go("checkpoints", name, **({state.VIEW: "one"} if name else {}))
 
 
 def everything(folders: dict[str, Path]) -> None:
@@ -98,11 +105,11 @@ def closely(one: Listed, shown: Exhibit) -> None:
     if one.whose != "shipped":
         fitting(one)
     facts(one)
-    card, numbers, blocks = st.tabs(["Its card", "Measured", "Blocks"])
+    card, numbers, blocks = st.tabs(["Its card", "Measured", "Blocks"], key=state.TAB, bind="query-params")
     with card:
         card_in_words(one)
     with numbers:
-        numbers_table(one, scorer_of("measured", one))
+        numbers_table(one, scorer_of(state.MEASURED, one))
     with blocks:
         blocks_table(shown)
 
@@ -119,23 +126,22 @@ def two(folders: dict[str, Path]) -> None:
     found, _ = cabinet.listed({one.name: folders[one.name] for one in (first, second)})
     if len(found) == 2:
         with places[2]:
-            scorer = scorer_of("compared", *found)
+            scorer = scorer_of(state.COMPARED, *found)
         compared(found[0], found[1], scorer)
 
 
 def scorer_of(key: str, *cards: Listed) -> str:
-    """The scorer whose numbers are shown: one that all of them were measured with."""
+    """The scorer whose numbers are shown: the link's, of those that all were measured with."""
     each = [{str(entry["scorer"]) for entry in one.card.metrics if "scorer" in entry} for one in cards]
     names = sorted(set.intersection(*each))
     if not names:
         return "energy"
-    return st.selectbox(
-        "Score",
-        names,
-        index=names.index("energy") if "energy" in names else 0,
-        format_func=lambda name: scorers[name].info.title if name in scorers else name,
-        key=f"scorer-{key}",
-    )
+    usual = "energy" if "energy" in names else names[0]
+    state.unknown(key, names)
+    state.choose(key, names, usual)
+    name = st.selectbox("Score", names, format_func=score_title, key=key)
+    state.chosen(key, name, usual)
+    return name
 
 
 render()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -27,7 +28,8 @@ from app.widgets.page import about, busy, header, no_checkpoint, sorry
 from app.widgets.photos import own_photos
 from app.widgets.pick import picked_checkpoint
 from app.widgets.points import groups, panel, set_of, tones
-from app.widgets.selection import listing
+from app.widgets.selection import linked as linked_selection
+from app.widgets.selection import listing, ordered_by, remember
 from oodcore.errors import OODError
 
 TITLE = "Which images lie together?"
@@ -37,6 +39,15 @@ LEAD = (
     "same images lie for another network."
 )
 EMPTY = "Nothing selected. Draw around points, or click one. Shift adds, Alt takes away; arrow keys walk over the map."
+
+
+class Opening(NamedTuple):
+    """What the maps open with. It stays what it was while they stand: the browser knows better."""
+
+    colour: str
+    hidden: Sequence[str]  # sets
+    selected: Mapping[str, Sequence[int]]
+    sort: str
 
 
 def render() -> None:
@@ -52,13 +63,20 @@ def render() -> None:
         if maps:
             pictures = chosen_pictures(maps[0].shown, left, last)
             found = {name: sheets.sheet(one.shown, name) for one in maps for name in one.rows}
-            results(maps, pictures, found, state.here().pop("map_at", None) or (state.colour(), state.hidden()))
+            results(maps, pictures, found, state.here().pop("map_at", None) or opening(maps, found))
             missing(found)
             apart(maps)
             how_to_read()
             about(maps[-1].shown)
     except OODError as problem:
         sorry(problem)
+
+
+def opening(maps: Sequence[Map], found: Mapping[str, sheets.Sheet | None]) -> Opening:
+    """What the link says; what means nothing is taken out of it."""
+    state.sift(state.COLOUR, state.COLOURS)
+    state.sift(state.HIDDEN, list(found))
+    return Opening(state.colour(), state.hidden(), linked_selection(maps, groups(maps, found)), ordered_by(None))
 
 
 def chosen_maps(
@@ -108,6 +126,7 @@ def chosen_pictures(shown: Exhibit, left: DeltaGenerator, right: DeltaGenerator)
         **{key: group.title for key, group in offered.items()},
     }
     usual = ["yours"] if mine else []
+    state.unknown(state.PLACED, [*names, "yours"])
     state.choose_some(state.PLACED, list(names), usual)
     if mine and state.here().get("photos before") == 0:  # they have just come, whatever else is placed
         st.session_state[state.PLACED] = list(dict.fromkeys(["yours", *st.session_state[state.PLACED]]))
@@ -133,7 +152,7 @@ def results(
     maps: Sequence[Map],
     pictures: Sequence[Picture],
     found: Mapping[str, sheets.Sheet | None],
-    opened: tuple[str, list[str]],
+    opened: Opening,
 ) -> None:
     """The maps and what is selected on them. Selecting runs this part alone, and no network."""
     state.here()["map_at"] = opened
@@ -157,9 +176,11 @@ def results(
         shown,
         classes=maps[0].shown.model.classes,
         tones=tones(),
-        colour=opened[0],
+        colour=opened.colour,
         colours=colours,
-        hidden=[group.name for group in shown if set_of(group) in opened[1]],
+        hidden=[group.name for group in shown if set_of(group) in opened.hidden],
+        selected=opened.selected,
+        sort=opened.sort,
         empty=EMPTY,
         file="-beside-".join(f"{one.shown.name.rpartition('/')[2]}-{one.space}" for one in maps),
         key="points",
@@ -167,7 +188,9 @@ def results(
     if chosen.colour is not None:
         state.paint(chosen.colour)
     if chosen.hidden is not None:
-        state.hide([set_of(group) for group in shown if group.name in chosen.hidden])
+        state.write(state.HIDDEN, [set_of(group) for group in shown if group.name in chosen.hidden])
+    remember(maps, chosen)
+    ordered_by(chosen.sort)
     listing(maps, panels, chosen)
 
 

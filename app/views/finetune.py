@@ -10,7 +10,7 @@ from app.widgets.elsewhere import leave
 from app.widgets.finetune import Wanted, form, picked_loss
 from app.widgets.page import header, no_checkpoint, plain, sorry
 from app.widgets.pick import picked_checkpoint
-from app.widgets.tuned import PICKED, PROBLEM, called, empty, flipped, given_up, kept, live, overlay, result
+from app.widgets.tuned import PROBLEM, called, empty, flipped, given_up, kept, live, overlay, result
 from oodcore.errors import OODError
 from oodcore.jobs.queue import Job
 
@@ -61,7 +61,7 @@ def start_button(place: DeltaGenerator, wanted: Wanted) -> None:
     if place.button(
         label, type="primary", icon=":material/play_arrow:", key="start", width="stretch", shortcut="Ctrl+Enter"
     ):
-        st.session_state[PICKED] = tuning.start(*wanted).id  # the choice of runs is drawn later
+        state.link(state.RUN, tuning.start(*wanted).id)  # the choice of runs is drawn later
 
 
 def chosen_run(found: list[Job]) -> Job | None:
@@ -74,18 +74,19 @@ def chosen_run(found: list[Job]) -> Job | None:
         )
     if not found:
         return None
-    mine = next((job.id for job in found if job.owned_by(jobs.owner())), None)
-    state.follow(state.RUN, list(by_id), mine, widget=PICKED)
+    first = state.RUN not in st.session_state  # none may be chosen later
+    mine = next((job.id for job in found if job.owned_by(jobs.owner())), None) if first else None
+    state.choose(state.RUN, list(by_id), mine)
     picked = st.selectbox(
         "Run",
         list(by_id),
         index=None,
         format_func=lambda id_: called(by_id[id_]),
-        key=PICKED,
+        key=state.RUN,
         placeholder="Look at a run",
         help="Runs of this browser come first. Everyone may watch; only who started a run can stop or keep it.",
     )
-    state.lead(state.RUN, picked, None, widget=PICKED)
+    state.chosen(state.RUN, picked, None)
     return by_id.get(picked or "")
 
 

@@ -108,8 +108,8 @@ def results(sides: Sequence[Side], opened: Setting) -> None:
             colour=colour,
             key="prior",
         )
-        if told is not None:
-            remember(told if told.chosen in every_class(sides) else told._replace(chosen=None), alpha)
+        told = told or opened
+        remember(told if told.chosen in every_class(sides) else told._replace(chosen=None), alpha)
         setting = linked(every_class(sides))
         columns = by_class(sides, setting)
         takeaway("outlier-prior", stacked({"classes": columns, "outliers": by_outlier(sides, setting)}))

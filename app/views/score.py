@@ -18,7 +18,7 @@ from app.widgets.compare import columns, compared, picked_beside
 from app.widgets.figure import takeaway
 from app.widgets.page import about, busy, header, no_checkpoint, plain, set_title, sorry, spinner, unfitted
 from app.widgets.photos import own_photos
-from app.widgets.pick import picked, picked_checkpoint, picked_outliers
+from app.widgets.pick import linked_picture, picked, picked_checkpoint, picked_outliers
 from app.widgets.score import chosen_scorers, closer, expectation, listing, nothing_yet, take_home
 from oodcore.errors import OODError
 
@@ -102,6 +102,7 @@ def chosen_pictures(shown: Exhibit) -> list[Picture]:
     left, right = st.columns([7, 6], gap="medium")
     groups = samples.groups(shown.model.classes, shown.known)
     usual = [name for name, group in groups.items() if group.first]
+    state.unknown(state.SHOW, list(groups))
     state.choose_some(state.SHOW, list(groups), usual)
     with left:
         names = st.pills(
@@ -129,6 +130,7 @@ def results(
 ) -> None:
     """Everything that the dial moves. Releasing it runs this part alone, and no network."""
     state.here()["board"] = opened
+    linked_picture(pictures)
     shown = compared(sides, scorer, against, pictures)
     levels = shown.dials[0].levels
     with st.container(key="figure-score-histograms", gap=None):
@@ -148,6 +150,7 @@ def results(
     if chosen.scale is not None:
         state.reword(by_p=chosen.scale == "p")
     level = decisions.nearest(levels, state.keep())
+    state.remember(levels[level])  # a link may ask for more than the dial can do
     names = chosen_scorers(sides[0], scorer)
     ready = all(resources.answered(side.shown, pictures, names) for side in sides)
     with spinner("Scoring the pictures …", needed=not ready):

@@ -37,7 +37,7 @@ def picked_board(place: DeltaGenerator, shelf: Shelf) -> Board:
             f"Showing '{plain(shelf.boards[names[0]].title)}' instead.",
             icon=":material/link_off:",
         )
-    state.linked(state.RESULTS, names, names[0])
+    state.choose(state.RESULTS, names, names[0])
     name = place.selectbox(
         "Results",
         names,
@@ -45,7 +45,7 @@ def picked_board(place: DeltaGenerator, shelf: Shelf) -> Board:
         key=state.RESULTS,
         help="Settings of the result store, what the checkpoints’ cards say, and evaluations of your own.",
     )
-    state.link(state.RESULTS, name, names[0])
+    state.chosen(state.RESULTS, name, names[0])
     return shelf.boards[name]
 
 
@@ -85,7 +85,8 @@ def picked_table(places: Sequence[DeltaGenerator], board: Board, metric: str) ->
     third = next(axis for axis in rest if axis != across)
     fixed = _fixed(places[2], board, third)
     others = [name for name in board.networks if not (third == "network" and name == fixed)]
-    state.linked(state.MINUS, [VALUES, *others], VALUES)
+    state.unknown(state.MINUS, others)
+    state.choose(state.MINUS, [VALUES, *others], VALUES)
     minus = places[3].selectbox(
         "Show",
         [VALUES, *others],
@@ -93,16 +94,17 @@ def picked_table(places: Sequence[DeltaGenerator], board: Board, metric: str) ->
         key=state.MINUS,
         help="Differences are in percentage points, with the same score on the same images.",
     )
-    state.link(state.MINUS, minus, VALUES)
+    state.chosen(state.MINUS, minus, VALUES)
     return matrix(board, metric, down, across, fixed, minus or None)
 
 
 def _segments(place: DeltaGenerator, label: str, words: Mapping[Any, str], key: str, **more: Any) -> str:
     """One of a few, the first by default, kept in the link."""
     options = list(words)
-    state.linked(key, options, options[0])
+    state.unknown(key, options)
+    state.choose(key, options, options[0])
     picked = place.segmented_control(label, options, required=True, format_func=words.__getitem__, key=key, **more)
-    state.link(key, picked, options[0])
+    state.chosen(key, picked, options[0])
     return str(picked)
 
 
@@ -112,13 +114,13 @@ def _fixed(place: DeltaGenerator, board: Board, axis: Axis) -> str:
     options = {
         "network": board.networks,
         "scorer": [*own, *board.scorers],
-        "test": [*reversed(board.means), *board.tests],
+        "test": _tests(board),
     }[axis]
     usual = {"network": board.networks[-1], "scorer": "energy", "test": MEAN}[axis]
     if stray := state.stray(KEYS[axis], options):
         st.warning(f"These results do not hold '{plain(stray)}', which the link asks for.", icon=":material/link_off:")
     usual = usual if usual in options else options[0]
-    state.linked(KEYS[axis], options, usual)
+    state.choose(KEYS[axis], options, usual)
     picked = place.selectbox(
         ONE[axis],
         options,
@@ -126,8 +128,13 @@ def _fixed(place: DeltaGenerator, board: Board, axis: Axis) -> str:
         key=KEYS[axis],
         help="The third of networks, scores and test sets is fixed, or the mean is taken over it.",
     )
-    state.link(KEYS[axis], picked, usual)
+    state.chosen(KEYS[axis], picked, usual)
     return picked
+
+
+def _tests(board: Board) -> list[str]:
+    """The sets, and the means over some of them first."""
+    return [*reversed(board.means), *board.tests]
 
 
 def chosen_place(table: Matrix) -> Place:
@@ -136,7 +143,12 @@ def chosen_place(table: Matrix) -> Place:
     Else the best one whose curves can be drawn here; else the best one.
     """
     places = {table.place(*cell) for cell in table.values}
-    if parts := state.cell():
+    parts, board = state.cell(), table.board
+    known = bool(parts) and all(
+        part in names for part, names in zip(parts, (board.networks, (OWN, *board.scorers), _tests(board)), strict=True)
+    )
+    state.sift(state.CELL, ["|".join(parts)] if known else [])
+    if known:
         wanted = Place(*parts)
         for place in (wanted, wanted._replace(**{table.third: table.fixed})):
             if place in places:

@@ -6,7 +6,7 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import theme
+from app import state, theme
 from app.charts.blocks import Columns, histograms, outlines, strip, words
 from app.components.gallery import Item, gallery
 from app.services import blocks
@@ -157,7 +157,9 @@ def norm_in_others(shown: Exhibit, choice: Choice, against: str) -> None:
         place = st.empty()
         ready = blocks.all_gains(shown, choice.selected, against, partial(busy, place), run=False)
         if ready is None and blocks.live(shown, against):
-            if st.button(f"Add ODIN, on {blocks.LIVE} pictures of each set", icon=":material/add:"):
+            pressed = st.button(f"Add ODIN, on {blocks.LIVE} pictures of each set", icon=":material/add:")
+            if pressed or st.query_params.get(state.ODIN) == "1":
+                state.write(state.ODIN, ["1"])
                 with st.spinner("Looking at the pictures twice …"):
                     blocks.all_gains(shown, choice.selected, against, partial(busy, place), run=True)
                 st.rerun()

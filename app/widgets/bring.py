@@ -8,6 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
+from app import state
 from app.services import cabinet, jobs
 from app.services.cabinet import Brought, Listed
 from app.widgets.jobs import progress
@@ -27,7 +28,8 @@ __all__ = ["OPEN", "bring", "deletion", "fitting", "refitting"]
 OPEN = "checkpoint to open"
 """In the session: which checkpoint the page is to show next; "" for the gallery."""
 
-UPLOAD, PATH, LIBRARY = "Upload a file", "A path on this server", "A network of timm or torchvision"
+UPLOAD, PATH, LIBRARY = "upload", "path", "library"
+WAYS = {UPLOAD: "Upload a file", PATH: "A path on this server", LIBRARY: "A network of timm or torchvision"}
 ADVICE = re.compile(r" Change (?:it|them) with .*", re.DOTALL)
 """How to change what was assumed from Python and from the command line; this page has fields for it."""
 AS_FOUND, TYPED = "As recognised", "Type them"
@@ -44,9 +46,7 @@ def bring() -> None:
     """From a file to a checkpoint of this server."""
     left, right = st.columns([5, 7], gap="large")
     with left:
-        way = st.segmented_control(
-            "Where from", [UPLOAD, PATH, LIBRARY], default=UPLOAD, key="way", required=True, wrap=True
-        )
+        way = _way()
         brought = None
         try:
             if way == LIBRARY:
@@ -70,6 +70,18 @@ def bring() -> None:
             _recognised(brought, found)
         except OODError as problem:
             st.error(plain(str(problem)), icon=":material/error:")
+
+
+def _way() -> str:
+    """Where the weights come from: the link's, or an upload."""
+    ways = list(WAYS)
+    state.unknown(state.WAY, ways)
+    state.choose(state.WAY, ways, UPLOAD)
+    way = st.segmented_control(
+        "Where from", ways, format_func=WAYS.__getitem__, key=state.WAY, required=True, wrap=True
+    )
+    state.chosen(state.WAY, way, UPLOAD)
+    return way or UPLOAD
 
 
 def fitting(one: Listed) -> None:

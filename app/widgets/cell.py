@@ -42,9 +42,10 @@ def closely(board: Board, metric: str, place: Place, positive: Positive) -> None
     members = board.members(place.test)
     test = members[0]
     if len(members) > 1:
-        state.linked(state.CURVES_AGAINST, members, test)
+        state.unknown(state.CURVES_AGAINST, members)
+        state.choose(state.CURVES_AGAINST, members, test)
         picked = st.selectbox("Curves against", members, format_func=set_title, key=state.CURVES_AGAINST, width=420)
-        state.link(state.CURVES_AGAINST, picked, test)
+        state.chosen(state.CURVES_AGAINST, picked, test)
         test = picked
     results = board.results_of(place.network, place.scorer, test)
     _curves(board, results, scorer, test, positive)
@@ -159,11 +160,12 @@ def _either(place: DeltaGenerator, label: str, words: Mapping[Choice, str], key:
 
 def _segments(available: Mapping[str, Seed], usual: str) -> str:
     """Which seed is drawn; the link keeps its number."""
-    state.linked(state.CURVES_SEED, list(available), usual)
+    state.unknown(state.CURVES_SEED, list(available))
+    state.choose(state.CURVES_SEED, list(available), usual)
     picked = st.segmented_control(
         "Network", list(available), required=True, format_func=lambda name: f"Seed {name}", key=state.CURVES_SEED
     )
-    state.link(state.CURVES_SEED, str(picked), usual)
+    state.chosen(state.CURVES_SEED, str(picked), usual)
     return str(picked)
 
 

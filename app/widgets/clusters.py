@@ -55,6 +55,7 @@ def picked_space(place: DeltaGenerator, shown: Exhibit, *, key: str, last: bool)
     if not found:
         return None
     usual = found[-1 if last else 0]
+    state.unknown(key, found)
     state.choose(key, found, usual)
     picked = place.segmented_control(
         "Laid out by",

@@ -85,8 +85,9 @@ def picked_beside(place: DeltaGenerator, folders: dict[str, Path], main: Exhibit
         main: The checkpoint that the page is about.
     """
     names = family.comparable(folders, main.name)
-    others = [name for name in names if name != main.name]
-    strange = state.strays(state.BESIDE, [names[name] for name in others])
+    others = {short: name for name, short in names.items() if name != main.name}
+    usual = [names[name] for name in family.usual(folders, main.name)]
+    strange = state.strays(state.BESIDE, list(others))
     if strange:
         quoted = " and ".join(f"'{plain(name)}'" for name in strange)
         st.warning(
@@ -94,26 +95,26 @@ def picked_beside(place: DeltaGenerator, folders: dict[str, Path], main: Exhibit
             "left out.",
             icon=":material/link_off:",
         )
+    most = family.MOST - 1
+    state.choose_some(state.BESIDE, list(others), usual, most)
     chosen = place.multiselect(
         "Compare with",
-        others,
-        default=family.usual(folders, main.name),
-        format_func=names.__getitem__,
-        max_selections=family.MOST - 1,
+        list(others),
+        max_selections=most,
         key=state.BESIDE,
-        bind="query-params",
         placeholder="One checkpoint alone" if others else "No other one knows these classes",
         disabled=not others,
         help="Checkpoints that know the same classes. One dial moves all of them: each at its own threshold, so that "
         "each keeps the same share of known images.",
     )
+    state.chosen(state.BESIDE, chosen, usual)
     found = {names[main.name]: main}
-    for name in chosen:
+    for short in chosen:
         try:
-            with spinner("Opening the checkpoint …", needed=not resources.is_open(folders[name])):
-                found[names[name]] = resources.exhibit(folders[name])
+            with spinner("Opening the checkpoint …", needed=not resources.is_open(folders[others[short]])):
+                found[short] = resources.exhibit(folders[others[short]])
         except OODError as problem:
-            st.warning(f"'{plain(name)}' is left out. {plain(str(problem))}", icon=":material/deployed_code_alert:")
+            st.warning(f"'{plain(short)}' is left out. {plain(str(problem))}", icon=":material/deployed_code_alert:")
     return found
 
 

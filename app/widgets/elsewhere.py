@@ -1,9 +1,8 @@
-"""From one page to others with the same checkpoint: its link, and the choice that pages share."""
+"""From one page to others with the same checkpoint, by their links."""
 
 from typing import NoReturn
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from app import state
 from app.services import benchmark
@@ -51,12 +50,7 @@ def go(page: str, name: str, **there: str) -> NoReturn:
     In a run of its own: what is chosen before its widget is drawn, in the same run, gets into no link, and loses to the
     link that the visitor came with.
     """
-    if name:
-        st.session_state[state.CHECKPOINT] = name
-    try:
-        st.switch_page(f"views/{page}.py", query_params={**there, **({state.CHECKPOINT: name} if name else {})})
-    except StreamlitAPIException:  # bound to a widget of this page, which other pages take over
-        st.switch_page(f"views/{page}.py", query_params=there)
+    st.switch_page(f"views/{page}.py", query_params={**there, **({state.CHECKPOINT: name} if name else {})})
 
 
 def _closely(page: str, name: str) -> dict[str, str]:

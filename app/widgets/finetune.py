@@ -23,7 +23,7 @@ from oodcore.train.recipe import Recipe
 __all__ = ["Wanted", "form", "picked_loss"]
 
 SHORT, USUAL = "short", "energy"
-LOSS, SETTING, KNOWN = "finetune-loss", "finetune-setting", "known"
+KNOWN = "known"
 HELP = {
     "Known images": "What the network was trained to tell apart, and keeps learning while it meets outliers.",
     "Auxiliary outliers": "What the network learns to doubt, never pictures that it is tested on.",
@@ -88,18 +88,18 @@ def picked_loss(place: DeltaGenerator) -> str:
         st.warning(
             f"This link asks for the loss '{plain(stray)}', which is not one of these.", icon=":material/link_off:"
         )
-    state.follow(state.LOSS, LOSSES, USUAL, widget=LOSS)
+    state.choose(state.LOSS, LOSSES, USUAL)
     loss = place.segmented_control(
         "Loss",
         LOSSES,
         format_func=lambda name: losses[name].about.title,
-        key=LOSS,
+        key=state.LOSS,
         required=True,
         width="stretch",
         wrap=True,
     )
     loss = loss or USUAL
-    state.lead(state.LOSS, loss, USUAL, widget=LOSS)
+    state.chosen(state.LOSS, loss, USUAL)
     idea, written = st.columns([4, 8], vertical_alignment="center")
     idea.markdown(IDEAS[loss])
     formula = (losses[loss].__doc__ or "").strip().splitlines()[0]
@@ -142,15 +142,15 @@ def _preset(loss: str, basis: Basis) -> str | None:
             f"This link asks for the setting '{plain(stray)}', which does not apply here. Showing '{known[0]}'.",
             icon=":material/link_off:",
         )
-    state.follow(state.PRESET, known, known[0], widget=SETTING)
+    state.choose(state.PRESET, known, known[0])
     picked = st.selectbox(
         "Setting",
         known,
         format_func=_setting,
-        key=SETTING,
+        key=state.PRESET,
         help="Published settings and this project’s own, adapted to this checkpoint and to a short run.",
     )
-    state.lead(state.PRESET, picked, known[0], widget=SETTING)
+    state.chosen(state.PRESET, picked, known[0])
     return None if picked == SHORT else picked
 
 

@@ -11,6 +11,7 @@ from app import state
 from app.components.stage import stage
 from app.services import lessons
 from app.services.ballots import ballots
+from app.services.learners import learner
 from app.services.lessons import Lesson, Question, Remember, Step
 from app.services.scenes.frames import PICTURE, Place, Scene
 from app.services.spreadsheet import stacked
@@ -21,7 +22,7 @@ from oodcore.errors import DataError
 __all__ = ["broken", "cards", "end", "moves", "question", "settled", "staged", "step_text", "steps"]
 __all__ += ["task", "top"]
 
-ANSWERS, SOLVED, STAGE, LIKED = "learn_answers", "learn_solved", "stage", "learn_picture"
+STAGE, LIKED = "stage", "learn_picture"
 WORDS = {"predict": "Predict", "drag": "Drag", "explain": "Explain", "formula": "Formula", "task": "Task"}
 LAST = "Remember"
 
@@ -34,7 +35,7 @@ def broken(sentences: Sequence[str]) -> None:
 
 def cards(found: Mapping[str, Lesson]) -> None:
     """The list."""
-    solved = st.session_state.get(SOLVED, set())
+    solved = learner().solved
     first = next((name for name in found if name not in solved), None)
     with st.container(key="learn-cards", gap=None):
         for number, (name, lesson) in enumerate(found.items(), start=1):
@@ -175,8 +176,7 @@ def columns(step: Step, scene: Scene, place: Place) -> dict[str, list[object]]:
 
 def question(lesson: Lesson, now: int, asked: Question, scene: Scene, place: Place) -> None:
     """Options as buttons; after an answer, one line about it and how others answered."""
-    answers: dict[tuple[str, int], str] = st.session_state.setdefault(ANSWERS, {})
-    given = answers.get((lesson.name, now))
+    given = learner().answers.get((lesson.name, now))
     about = f"{lesson.name}: {asked.ask}"
     with st.container(border=True, key="learn-question"):
         st.html('<p class="eyebrow">Predict first</p>')
@@ -206,7 +206,7 @@ def task(lesson: Lesson, step: Step, scene: Scene, place: Place) -> None:
         st.html(f'<p class="eyebrow">{"Task: solved" if done else "Task"}</p>')
         st.markdown(f"**{step.task.ask}**")
         if done:
-            st.session_state.setdefault(SOLVED, set()).add(lesson.name)
+            learner().solved.add(lesson.name)
             st.markdown(f":material/check_circle: **Solved.** {lessons.filled(step.task.solved, scene, place)}")
         else:
             st.markdown(f":material/radio_button_unchecked: Not yet. {step.task.hint}")
@@ -232,7 +232,7 @@ def _link(kept: Remember) -> None:
 
 
 def _answer(lesson: str, now: int, about: str, asked: Question, option: str) -> None:
-    answers: dict[tuple[str, int], str] = st.session_state.setdefault(ANSWERS, {})
+    answers = learner().answers
     if (lesson, now) not in answers:
         answers[lesson, now] = option
         ballots().vote(about, option, asked.options)

@@ -1,5 +1,8 @@
 """An evaluation as a job: what is measured on what, how it stands, and where its results are."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import streamlit as st
 
 from app import state
@@ -47,7 +50,7 @@ def _standing(job: Job) -> None:
 
 
 def _show(name: str) -> None:
-    st.session_state[state.RESULTS] = name
+    state.link(state.RESULTS, name)
     st.query_params.pop(state.CELL, None)
 
 
@@ -55,11 +58,11 @@ def _form(cards: dict[str, Card]) -> None:
     here = [name for name, card in cards.items() if any(known.name == _own(card) for known in _id_sets(card))]
     left, right = st.columns(2, gap="large")
     with left:
-        names = st.multiselect(
+        names = _some(
             "Checkpoints",
             list(cards),
-            default=(here or list(cards))[:1],
-            key="measure-checkpoints",
+            (here or list(cards))[:1],
+            "measure-checkpoints",
             help="Several are measured on the same images, so that they can be compared.",
         )
         chosen = {name: cards[name] for name in names}
@@ -73,36 +76,55 @@ def _form(cards: dict[str, Card]) -> None:
         if not chosen:
             right.caption("Choose at least one checkpoint.")
         return
-    offered = comparable(inside)
+    offered = [each.name for each in comparable(inside)]
     with right:
-        outside = st.multiselect(
+        outside = _some(
             "OOD test sets",
-            [each.name for each in offered],
-            default=[each.name for each in offered],
+            offered,
+            offered,
+            "measure-ood",
             format_func=set_title,
-            key=f"measure-ood-{inside.name}",
             help="Near and far sets that are here and coded like the ID set: compression alone would tell them apart.",
         )
-        wanted = st.multiselect(
+        wanted = _some(
             "Scores",
             scorers.names(),
+            [],
+            "measure-scorers",
             placeholder="All fitted ones without gradients",
-            key="measure-scorers",
             help="They share one pass. Only ODIN differentiates the network and takes several times as long.",
         )
     size, rule, button = st.columns([3, 4, 3], vertical_alignment="bottom")
-    limit = size.segmented_control(
-        "Images of each set", list(LIMITS), default="1,000", required=True, key="measure-limit"
-    )
-    how = rule.selectbox(
+    limit = _one(size.segmented_control, "Images of each set", list(LIMITS), "1,000", "measure-limit", required=True)
+    how = _one(
+        rule.selectbox,
         "FPR is read at",
         list(RULES),
+        "first",
+        "measure-rule",
         format_func=RULES.__getitem__,
-        key="measure-rule",
         help="Another rule is another convention: its results stand in a table of their own.",
     )
     if button.button("Measure", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not outside):
-        _start(chosen, inside, outside, wanted, LIMITS[limit or "1,000"], how or "first")
+        _start(chosen, inside, outside, wanted, LIMITS[limit], how)
+
+
+def _some(label: str, options: Sequence[str], usual: Sequence[str], key: str, **more: Any) -> list[str]:
+    """Several of them, kept in the link."""
+    state.unknown(key, options)
+    state.choose_some(key, options, usual)
+    picked = st.multiselect(label, options, key=key, **more)
+    state.chosen(key, picked, usual)
+    return picked
+
+
+def _one(draw: Callable[..., str | None], label: str, options: Sequence[str], usual: str, key: str, **more: Any) -> str:
+    """One of them, likewise."""
+    state.unknown(key, options)
+    state.choose(key, options, usual)
+    picked = draw(label, options, key=key, **more)
+    state.chosen(key, picked, usual)
+    return picked or usual
 
 
 def _start(
@@ -136,8 +158,7 @@ def _id_set(card: Card) -> Entry | None:
         )
         return None
     names = [each.name for each in offered]
-    name = st.selectbox("ID test set", names, format_func=set_title, key=f"measure-id-{'-'.join(names)}")
-    return entry(name or names[0])
+    return entry(_one(st.selectbox, "ID test set", names, names[0], "measure-id", format_func=set_title))
 
 
 def _knows(card: Card, inside: Entry) -> bool:

@@ -1,7 +1,7 @@
 """What every page has: heading, empty and busy states, and where its checkpoint comes from."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 import streamlit as st
@@ -17,6 +17,7 @@ __all__ = [
     "about",
     "busy",
     "header",
+    "link_parts",
     "no_checkpoint",
     "plain",
     "score_title",
@@ -33,6 +34,21 @@ def header(title: str, lead: str) -> None:
     st.title(title, anchor=False)
     with st.container(width=820):
         st.markdown(lead)
+
+
+def link_parts(place: DeltaGenerator, left_out: Mapping[str, Sequence[str]]) -> None:
+    """One quiet sentence about what a link asks for and this page does not have; none where there is nothing.
+
+    Args:
+        place: Where it is drawn.
+        left_out: Key of the link → its values.
+    """
+    parts = [plain(f"{key}={value[:40]}") for key, values in left_out.items() for value in values]
+    if parts:
+        more = f" and {len(parts) - 5} more" if len(parts) > 5 else ""
+        place.caption(
+            f":material/link_off: Left out of this link, for there is no such thing here: {', '.join(parts[:5])}{more}."
+        )
 
 
 def no_checkpoint() -> None:

@@ -37,8 +37,8 @@ __all__ = [
     "why",
 ]
 
-OUTLIERS, GAMMA, WEIGHT, ALPHA, IMBALANCE, SORT, CLASS = (
-    "outliers", "gamma", "weight-gamma", "alpha", "imbalance", "sort", "class",
+OUTLIERS, GAMMA, WEIGHT, ALPHA, IMBALANCE, SORT, CLASS, CLASSES = (
+    "outliers", "gamma", "weight-gamma", "alpha", "imbalance", "sort", "class", "classes",
 )  # fmt: skip
 USUAL = {GAMMA: 0.75, IMBALANCE: 50.0}  # of the published long-tailed settings, and of the shipped networks' outliers
 MOST = 24  # pictures of one class
@@ -62,23 +62,23 @@ class Side(NamedTuple):
 def picked_outliers(place: DeltaGenerator, folder: Path, shown: Exhibit, *, key: str, label: str) -> str:
     """The link's, or the first."""
     names = outliers.offered(folder, shown)
+    usual = names[0]
     if stray := state.stray(key, names):
         st.warning(
             f"This link points to outliers '{plain(stray)}', which this checkpoint is not shown with. "
-            f"Showing '{names[0]}' instead.",
+            f"Showing '{usual}' instead.",
             icon=":material/link_off:",
         )
-    linked = st.query_params.get(key)
-    name = place.selectbox(  # bound to the link it would carry the title, not the name
+    state.choose(key, names, usual)
+    name = place.selectbox(
         label,
         names,
-        index=names.index(linked) if linked in names else 0,
         format_func=_title,
-        key=f"{key}-chosen",
+        key=key,
         help="Auxiliary outliers are shown to a network while it is trained. Sets for tests never are; they stand here "
         "for comparison.",
     )
-    _note(key, None if name == names[0] else name)
+    state.chosen(key, name, usual)
     return name
 
 
@@ -161,38 +161,38 @@ def linked(classes: Sequence[str]) -> Setting:
     Args:
         classes: That may be chosen.
     """
-    chosen, top = st.query_params.get(CLASS), outliers.GAMMAS[-1]
-    gamma, imbalance = _number(GAMMA, 0, top), _number(IMBALANCE, 1, outliers.IMBALANCES[-1])
+    chosen = st.query_params.get(CLASS)
+    gamma, imbalance = _setting(GAMMA, outliers.GAMMAS), _setting(IMBALANCE, outliers.IMBALANCES)
     return Setting(
         gamma=USUAL[GAMMA] if gamma is None else gamma,
-        weight=_number(WEIGHT, 0, top),
+        weight=_setting(WEIGHT, outliers.GAMMAS),
         alpha=_number(ALPHA, 0, 1e4),
         imbalance=USUAL[IMBALANCE] if imbalance is None else imbalance,
         sort="name" if st.query_params.get(SORT) == "name" else "count",
         chosen=chosen if chosen in classes else None,
+        whole=st.query_params.get(CLASSES) == "all",
     )
 
 
 def remember(setting: Setting, alpha: float) -> None:
     """Write the setting into the link; defaults, as `alpha` is for its dial, are left out of it."""
     values = {
-        GAMMA: None if setting.gamma == USUAL[GAMMA] else f"{setting.gamma:g}",
-        WEIGHT: None if setting.weight is None else f"{setting.weight:g}",
-        ALPHA: None if setting.alpha is None or abs(setting.alpha - alpha) < 1e-3 else f"{setting.alpha:.4g}",
-        IMBALANCE: None if setting.imbalance == USUAL[IMBALANCE] else f"{setting.imbalance:g}",
-        SORT: None if setting.sort == "count" else setting.sort,
-        CLASS: setting.chosen,
+        GAMMA: "" if setting.gamma == USUAL[GAMMA] else f"{setting.gamma:g}",
+        WEIGHT: "" if setting.weight is None else f"{setting.weight:g}",
+        ALPHA: "" if setting.alpha is None or abs(setting.alpha - alpha) < 1e-3 else f"{setting.alpha:.4g}",
+        IMBALANCE: "" if setting.imbalance == USUAL[IMBALANCE] else f"{setting.imbalance:g}",
+        SORT: "" if setting.sort == "count" else setting.sort,
+        CLASS: setting.chosen or "",
+        CLASSES: "all" if setting.whole else "",
     }
     for key, value in values.items():
-        _note(key, value)
+        state.link(key, value)
 
 
-def _note(key: str, value: str | None) -> None:
-    """Write it into the link, or take it out."""
-    if value is None:
-        st.query_params.pop(key, None)
-    else:
-        st.query_params[key] = value
+def _setting(key: str, settings: Sequence[float]) -> float | None:
+    """The nearest one of a dial."""
+    value = _number(key, settings[0], settings[-1])
+    return None if value is None else min(settings, key=lambda setting: abs(setting - value))
 
 
 def _number(key: str, low: float, high: float) -> float | None:

@@ -63,6 +63,7 @@ def expectation(chosen: Sequence[Group], classes: Sequence[str]) -> None:
 def chosen_scorers(side: Side, scorer: str) -> list[str]:
     """Heading of the close look, and the scores that are listed: the deciding one first."""
     usual = [name for name in USUAL if name in side.shown.scorers]
+    state.unknown(state.ALSO, side.shown.scorers)
     state.choose_some(state.ALSO, side.shown.scorers, usual)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.subheader("Look closer", anchor=False, width="content")

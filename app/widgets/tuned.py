@@ -25,9 +25,9 @@ from oodcore.jobs.comparison import Change
 from oodcore.jobs.queue import Job
 from oodcore.jobs.settings import differing
 
-__all__ = ["PICKED", "PROBLEM", "called", "empty", "flipped", "given_up", "kept", "live", "overlay", "result"]
+__all__ = ["PROBLEM", "called", "empty", "flipped", "given_up", "kept", "live", "overlay", "result"]
 
-PROBLEM, PICKED = "finetune problem", "finetune-run"
+PROBLEM = "finetune problem"
 """In the session: what went wrong in a callback; the run that is shown."""
 
 EVERY = 1.5  # seconds between two looks at a live run
@@ -281,7 +281,7 @@ def _discarded(job: Job) -> None:
     except OODError as problem:
         st.session_state[PROBLEM] = str(problem)
         return
-    st.session_state[PICKED] = None
+    st.session_state[state.RUN] = None
 
 
 def overlay(found: Sequence[Job]) -> None:
@@ -297,7 +297,7 @@ def overlay(found: Sequence[Job]) -> None:
             f"This link lays runs over each other that are not here any more: {plain(', '.join(strays))}.",
             icon=":material/link_off:",
         )
-    state.choose_some(state.OVER, list(by_id), usual)
+    state.choose_some(state.OVER, list(by_id), usual, MOST)
     picked = st.multiselect(
         "Runs",
         list(by_id),

@@ -144,6 +144,7 @@ class Chosen(NamedTuple):
     photos: Sequence[str]  # ids without "photo/"
     colour: str | None  # None until they choose one
     hidden: Sequence[str] | None = None  # names of groups; None until they hide or show one
+    sort: str | None = None  # as `points` takes it; None until they choose one
 
 
 def points(
@@ -155,6 +156,8 @@ def points(
     colour: str,
     colours: Mapping[str, str],
     hidden: Sequence[str],
+    selected: Mapping[str, Sequence[int]],
+    sort: str,
     empty: str,
     file: str,
     key: str,
@@ -169,6 +172,8 @@ def points(
         colour: What points are coloured by at first; later the visitor's own choice holds.
         colours: Name → words, of what they may be coloured by: "set", "class", "energy", "representation".
         hidden: Names of groups that are hidden at first; later the visitor's own choice holds.
+        selected: Name of the group → rows that are selected at first; later the visitor's own selection holds.
+        sort: Panel, score and direction that selected images are ordered by at first, as "0 energy 1"; likewise.
         empty: What to do while nothing is selected.
         file: Name of saved files, without ending.
         key: Streamlit key.
@@ -181,15 +186,23 @@ def points(
         "colour": colour,
         "colours": [{"key": name, "title": title} for name, title in colours.items()],
         "hidden": list(hidden),
+        "selected": {name: list(rows) for name, rows in selected.items()},
+        "sort": sort,
         "empty": empty,
         "file": file,
     }
     result = made("points")(
-        data=data, key=key, on_selected_change=nothing, on_colour_change=nothing, on_hidden_change=nothing
+        data=data,
+        key=key,
+        on_selected_change=nothing,
+        on_colour_change=nothing,
+        on_hidden_change=nothing,
+        on_sort_change=nothing,
     )
-    told = dict(result.get("selected") or {})
-    photos = told.pop("photo", [])
-    return Chosen(told, photos, result.get("colour"), result.get("hidden"))
+    told = result.get("selected")
+    rows = dict(selected if told is None else told)
+    photos = rows.pop("photo", [])
+    return Chosen(rows, photos, result.get("colour"), result.get("hidden"), result.get("sort"))
 
 
 def _packed(values: Any, kind: type[np.generic]) -> str | None:

@@ -16,6 +16,8 @@ export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".points");
   const view = views.get(root) ?? mount(root);
   view.hidden ??= new Set(data.hidden);
+  view.selected ??= new Set(Object.entries(data.selected).flatMap(([name, rows]) => rows.map((row) => `${name}/${row}`)));
+  view.sort ??= data.sort;
   Object.assign(view, { data, report: setStateValue });
   view.colour = data.colours.some(({ key }) => key === view.colour) ? view.colour : data.colour;
   read(view);
@@ -28,13 +30,13 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function mount(root) {
   const find = (query) => root.querySelector(query);
-  const view = { root, find, mode: matchMedia("(pointer: coarse)").matches ? "scroll" : "lasso", hidden: null, selected: new Set(), zooms: new Map(), pictures: new Map(), rows: ROWS };
+  const view = { root, find, mode: matchMedia("(pointer: coarse)").matches ? "scroll" : "lasso", hidden: null, selected: null, zooms: new Map(), pictures: new Map(), rows: ROWS };
   views.set(root, view);
   find(".modes").addEventListener("click", ({ target }) => target.dataset.mode && setMode(view, target.dataset.mode));
   find(".zoom").addEventListener("click", ({ target }) => target.dataset.zoom && view.panels.forEach((panel) => zoom(panel, Number(target.dataset.zoom))));
   find(".saves").addEventListener("click", ({ target }) => target.dataset.save && save(view, target.dataset.save));
   find(".colour select").addEventListener("change", ({ target }) => { view.colour = target.value; view.report("colour", target.value); refresh(view); });
-  find(".sort select").addEventListener("change", ({ target }) => { view.sort = target.value; gallery(view); });
+  find(".sort select").addEventListener("change", ({ target }) => { view.sort = target.value; view.report("sort", target.value); gallery(view); });
   find(".clear").addEventListener("click", () => choose(view, [], "only"));
   find(".more").addEventListener("click", () => { view.rows *= 3; gallery(view); });
   return view;

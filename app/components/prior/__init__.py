@@ -79,6 +79,7 @@ class Setting(NamedTuple):
         imbalance: First kind over the last.
         sort: "count" or "name".
         chosen: Name of a class, if one is looked at.
+        whole: Whether all classes are shown where there are many.
     """
 
     gamma: float
@@ -87,6 +88,7 @@ class Setting(NamedTuple):
     imbalance: float
     sort: str
     chosen: str | None
+    whole: bool = False
 
 
 def prior(

@@ -47,6 +47,7 @@ function adopt(view) {
     view.level = nearest(data.imbalances, opened.imbalance);
     view.sort = opened.sort;
     view.chosen = opened.chosen;
+    view.whole = opened.whole;
   }
   if (!view.ownAlpha) view.alpha = opened.alpha;
   view.alpha = Math.min(view.alpha, data.mostAlpha);
@@ -76,7 +77,7 @@ function panel(view, about) {
   const [bars, cloud] = ["bars", "cloud"].map((kind) => node("svg", { class: `figure ${kind}`, role: kind === "bars" ? "group" : "application" }));
   const left = element("figure"), right = element("figure"), more = element("button", "more"), read = element("p", "read");
   more.type = "button";
-  more.addEventListener("click", () => { view.whole = !view.whole; shape(view); draw(view); });
+  more.addEventListener("click", () => { view.whole = !view.whole; shape(view); draw(view); settle(view); });
   left.append(bars, more);
   right.append(cloud);
   pair.append(left, right);
@@ -394,7 +395,7 @@ function settle(view) {
   const { data } = view;
   view.report("setting", {
     gamma: data.gammas[view.gamma], weight: view.two ? data.gammas[view.weight] : null, alpha: view.alpha,
-    imbalance: data.imbalances[view.level], sort: view.sort, chosen: view.chosen,
+    imbalance: data.imbalances[view.level], sort: view.sort, chosen: view.chosen, whole: view.whole,
   });
 }
 

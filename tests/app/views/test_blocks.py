@@ -68,7 +68,7 @@ def test_a_link_chooses_the_picture_and_the_shuffle(page: AppTest) -> None:
     assert list(second["Its own ratio"]) != list(third["Its own ratio"])
 
 
-@pytest.mark.parametrize("nonsense", ["abc", "-1", "99999999", "²", ""])
+@pytest.mark.parametrize("nonsense", ["abc", "-1", "99999999", "9" * 5000, "²", ""])
 def test_nonsense_in_the_link_counts_as_absent(page: AppTest, nonsense: str) -> None:
     page.run()
     usual = list(page.dataframe[0].value["Its own ratio"])

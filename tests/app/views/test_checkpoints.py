@@ -256,7 +256,7 @@ def test_a_path_outside_of_the_data_folders_is_refused(page: AppTest, tmp_path: 
     (tmp_path / "net.pt").write_bytes(weights())
     page.query_params["view"] = "own"
     page.run()
-    page.segmented_control(key="way").set_value("A path on this server").run()
+    page.segmented_control(key="way").set_value("path").run()
     page.text_input(key="weights-path").set_value(str(tmp_path / "net.pt")).run()
     assert "in this server's data folders" in sentences(page).replace("\\", "")
 
@@ -264,7 +264,7 @@ def test_a_path_outside_of_the_data_folders_is_refused(page: AppTest, tmp_path: 
 def test_a_library_network_is_fetched_as_a_run_and_a_path_is_no_name(page: AppTest, line: Queue) -> None:
     page.query_params["view"] = "own"
     page.run()
-    page.segmented_control(key="way").set_value("A network of timm or torchvision").run()
+    page.segmented_control(key="way").set_value("library").run()
     page.text_input(key="library").set_value("timm:x?weights=/etc/passwd").run()
     click(page, "Fetch it")
     assert "'timm:NAME'" in sentences(page).replace("\\", "")

@@ -85,7 +85,7 @@ def test_start_orders_what_the_form_says(page: AppTest, queue: Queue) -> None:
     assert wanted["margins"] == {"inside": 25.0, "outside": 75.0, "alpha_gap": None}
     assert "margin_in" not in wanted["loss"]
     assert job.order["evaluation"]["ood_sets"] == ["shapes-near", "shapes-far"]
-    assert page.selectbox(key="finetune-run").value == job.id
+    assert page.selectbox(key="run").value == job.id
     assert page.query_params["run"] in (job.id, [job.id])
     assert not page.exception
 

@@ -137,7 +137,7 @@ def test_two_networks_side_by_side(page: AppTest) -> None:
     frame = page.dataframe[0].value
     assert list(frame["checkpoint"].unique()) == [BASE, f"{BASE}-balanced"]
     page.selectbox(key="checkpoint-2").set_value(BASE).run()
-    page.selectbox(key="outliers-2-chosen").set_value("shapes-aux-50").run()
+    page.selectbox(key="outliers-2").set_value("shapes-aux-50").run()
     frame = page.dataframe[0].value
     assert list(frame["set"].unique()) == ["shapes-aux", "shapes-aux-50"]
     assert page.query_params["outliers-2"] == "shapes-aux-50"
@@ -193,7 +193,7 @@ def test_links_to_what_is_not_here(page: AppTest) -> None:
 
 
 def test_outliers_for_tests_are_marked(page: AppTest) -> None:
-    options = page.run().selectbox(key="outliers-chosen").options
+    options = page.run().selectbox(key="outliers").options
     assert options[0] == "Drawn look-alikes, crowding yours to choose"
     assert "Drawn textures – for tests alone" in options
     assert not any("look-alikes" in option and "tests" in option for option in options)
