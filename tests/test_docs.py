@@ -22,6 +22,8 @@ def test_the_picture_of_the_sweep_shows_what_was_measured() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_imbalance.py"))
     drawn = (ROOT / "docs" / "pictures" / "imbalance.svg").read_text(encoding="utf-8")
     assert drawn == made["picture"](made["measured"]()), "run: python docs/make_imbalance.py"
+    told = (ROOT / "docs" / "results" / "imbalance.md").read_text(encoding="utf-8")
+    assert told == made["table"](made["measured"]()), "run: python docs/make_imbalance.py"
 
 
 def test_the_picture_of_the_sweep_has_means_and_ranges_over_seeds() -> None:
