@@ -43,6 +43,7 @@ def test_the_gallery_opens_one_and_the_link_keeps_it(visit) -> None:
     here.shot("checkpoints-inside-1280")
     page.get_by_role("tab", name="Blocks").click()
     expect(page.get_by_role("tabpanel").locator("[data-testid=stDataFrame]").last).to_be_visible()
+    assert "tab=Blocks" in page.url
     page.locator("[class*=st-key-onward]").get_by_role("button", name="Blocks").click()
     page.wait_for_url(re.compile("/blocks.*checkpoint=shapes-resnet20w4-energy"))
 

@@ -148,6 +148,21 @@ def test_a_link_hides_sets_and_places_others(visit) -> None:
     expect(page.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
 
 
+def test_a_selected_class_and_its_order_travel_in_the_link(visit) -> None:
+    here = visit()
+    page = here.open(URL, drawn=DRAWN)
+    page.locator(".classes .chip", has_text="ring").click()
+    page.locator(".sort select").select_option("0 energy -1")
+    here.settled()
+    assert "selected-class=ring" in page.url
+    assert "order=a-energy-lowest" in page.url
+    some, first = counted(page), page.locator(".points .card").first.inner_text()
+    other = visit().open(page.url[page.url.index(URL) :], drawn=DRAWN)
+    expect(other.locator(".status b")).to_have_text(str(some))
+    expect(other.locator(".points .card").first).to_have_text(first, use_inner_text=True)
+    expect(other.get_by_role("heading", name="The selected images in numbers")).to_be_visible()
+
+
 def test_cards_end_on_whole_rows_and_nothing_on_them_is_cut(visit) -> None:
     page = visit().open(URL, drawn=DRAWN)
     everything(page)
