@@ -122,7 +122,7 @@ def two(folders: dict[str, Path]) -> None:
     if not others:
         st.info("There is only one checkpoint on this server. Bring another one to compare.", icon=":material/compare:")
         return
-    second = picked_checkpoint(places[1], others, key=state.BESIDE, label="Another")
+    second = picked_checkpoint(places[1], others, key=state.SECOND, label="Another")
     found, _ = cabinet.listed({one.name: folders[one.name] for one in (first, second)})
     if len(found) == 2:
         with places[2]:

@@ -60,7 +60,7 @@ def test_a_tile_beats_the_link_that_one_came_with(visit) -> None:
 def test_two_side_by_side(visit) -> None:
     here = visit(scheme="dark")
     page = here.open(
-        "/checkpoints?view=two&checkpoint=shapes-resnet20w4&with=shapes-resnet20w4-energy", drawn=".js-plotly-plot"
+        "/checkpoints?view=two&checkpoint=shapes-resnet20w4&beside=shapes-resnet20w4-energy", drawn=".js-plotly-plot"
     )
     expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible()
     here.shot("checkpoints-two-dark-1280")

@@ -113,7 +113,7 @@ def test_two_that_differ_in_nothing_that_is_listed(page: AppTest, served: Path) 
     shutil.copytree(served / "tiny", Path("checkpoints") / "lab")
     page.query_params["view"] = "two"
     page.query_params["checkpoint"] = "tiny"
-    page.query_params["with"] = "lab"
+    page.query_params["beside"] = "lab"
     page.run()
     assert not page.exception
     assert "None of the settings listed here differs." in words(page)
@@ -139,7 +139,7 @@ def test_one_is_looked_into_in_plain_words(page: AppTest) -> None:
 def test_two_are_compared_with_only_what_differs(page: AppTest) -> None:
     page.query_params["view"] = "two"
     page.query_params["checkpoint"] = "shapes-resnet20w4"
-    page.query_params["with"] = "shapes-resnet20w4-energy"
+    page.query_params["beside"] = "shapes-resnet20w4-energy"
     page.run()
     assert not page.exception
     pairs, settings = page.dataframe[0].value, page.dataframe[1].value
