@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from oodcore.atomic import write_tensors
 from oodcore.checkpoint.layout import REFERENCE
 from oodcore.checkpoint.places import file_of
 from oodcore.errors import CheckpointError
 from oodcore.functional import free_energy
 from oodcore.records import Bank, Evidence, Head, Outputs
+from oodcore.tensor_file import write_tensors
 
 __all__ = ["ROWS", "kept_rows", "load_energies", "load_prior", "load_reference", "save_reference"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
-from oodcore.atomic import write_tensors
 from oodcore.checkpoint.card import Card, read_card, write_text
 from oodcore.checkpoint.layout import CARD, MODEL, PANEL
 from oodcore.checkpoint.places import MANIFEST, is_shipped, listed, manifest
@@ -17,6 +16,7 @@ from oodcore.data.archives import file_digest
 from oodcore.errors import CheckpointError
 from oodcore.models import Network
 from oodcore.models.weights_file import check_finite
+from oodcore.tensor_file import write_tensors
 
 __all__ = ["save", "seal", "swap", "write_manifest"]
 

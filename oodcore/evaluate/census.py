@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from oodcore.atomic import write_tensors
 from oodcore.checkpoint.layout import OUTLIERS
 from oodcore.checkpoint.places import file_of
 from oodcore.data import ImageSet, long_tail_counts
@@ -19,6 +18,7 @@ from oodcore.functional import free_energy
 from oodcore.models import Network
 from oodcore.models.collect import outputs_of
 from oodcore.priors import outlier_counts, softmax_average
+from oodcore.tensor_file import write_tensors
 
 __all__ = ["Census", "counting", "load_censuses", "read_censuses", "save_censuses", "take_census"]
 

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from oodcore.atomic import write_tensors
 from oodcore.errors import CheckpointError, DataError
 from oodcore.maps.cloud import Cloud, Space
 from oodcore.maps.neighbours import neighbours
+from oodcore.tensor_file import write_tensors
 
 __all__ = ["Layout", "Settings", "lay_out", "principal", "read_layout", "write_layout"]
 

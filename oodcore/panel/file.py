@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oodcore.atomic import write_tensors
 from oodcore.errors import CheckpointError, OODError
 from oodcore.panel.contents import Contents
 from oodcore.records import Head
 from oodcore.scorers import Fitted, scorers
+from oodcore.tensor_file import write_tensors
 from oodcore.thresholds import Calibration
 
 FORMAT = 1

@@ -28,7 +28,7 @@ def grid(tmp_path: Path) -> Path:
 def row(**changes: Any) -> dict[str, Any]:
     blank = {"string": "a", "int64": 1, "float64": 0.5}
     how = {"recall": 0.95, "rule": "first", "interpolation": "step", "pooling": "pooled"}
-    names = {"setting": "a", "method": "plain", "scorer": "energy", "own_score": "energy"}
+    names = {"setting": "a", "method": "plain", "scorer": "energy", "own_score": "energy", "experiment": "{}"}
     return {name: blank[kind] for name, kind in COLUMNS.items()} | how | names | changes
 
 
@@ -46,15 +46,16 @@ def test_a_dry_run_lists_cells_and_touches_nothing(call: Call, grid: Path) -> No
 def test_cells_are_carried_out_and_a_failure_is_told_at_the_end(
     call: Call, grid: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def attempt(cell: Cell, *rest: Any) -> None:
+    def attempt(cell: Cell, *rest: Any) -> str:
         cell.folder.mkdir(parents=True)
         if cell.method is None:
             (cell.folder / "checkpoint").mkdir()
             (cell.folder / "checkpoint" / "model.safetensors").touch()
             (cell.folder / "status.json").write_text('{"state": "finished"}')
-            (cell.folder / "results.json").write_text(json.dumps({"key": cell.key(), "rows": [row()]}))
+            cell.results.write_text(json.dumps({"key": cell.key(), "rows": [row()]}))
         else:
             (cell.folder / "error.txt").write_text("The loss is NaN.")
+        return ""
 
     monkeypatch.setattr(sweep, "attempt", attempt)
     result = call("benchmark", grid, "--runs", grid.parent / "runs", "--results", grid.parent / "rows")

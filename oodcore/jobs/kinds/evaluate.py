@@ -19,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oodcore.atomic import replacing, write_tensors
+from oodcore.atomic import replacing
 from oodcore.errors import CheckpointError, DataError, ScoreError, UnknownNameError
 from oodcore.jobs.folder import RunFolder, writing
 from oodcore.jobs.run import Event
+from oodcore.tensor_file import write_tensors
 
 if TYPE_CHECKING:
     from jaxtyping import Float32

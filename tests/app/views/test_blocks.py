@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import state
+from app.services import blocks
+from app.services.memory import Memory
 
 VIEW = str(Path(app.__file__).parent / "views" / "blocks.py")
 
@@ -101,7 +103,8 @@ def test_a_panel_that_knows_no_ratios_has_them_measured_on_drawn_pictures(page: 
     assert rows.loc[rows["NormRatio"].idxmax(), "Block"] == numbers(page)["Selected block"]
 
 
-def test_the_norm_inside_other_scores_and_odin_on_request(page: AppTest) -> None:
+def test_the_norm_inside_other_scores_and_odin_on_request(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_GAINS", Memory(1))  # whatever others asked for is shown at once
     page.query_params["checkpoint"] = "tiny"
     page.run()
     assert list(page.dataframe[1].value["Score"]) == ["Maximum softmax probability", "Energy"]

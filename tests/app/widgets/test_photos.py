@@ -90,13 +90,14 @@ def flips(folders: list[str]) -> None:
 
     import streamlit as st
 
-    from app.services import resources
-    from app.widgets.tuned import _flipped
+    from app.widgets.tuned import flipped
     from oodcore.jobs.job import Caps, Job, Standing
 
     at = Path(st.radio("Run", folders))
-    job = Job(at.name, "finetune", at.name, {}, "", 0.0, Caps(), at, lambda job: Standing("finished"))
-    _flipped(job, resources.exhibit(resources.folders()["tiny"]))
+    asked = {"model": {"checkpoint": "tiny"}, "data": {"inliers": "shapes", "outliers": "shapes-aux"}}
+    order = {"experiment": asked | {"loss": {"name": "energy"}}, "evaluation": {}}
+    job = Job(at.name, "finetune", at.name, order, "", 0.0, Caps(), at, lambda job: Standing("finished"))
+    flipped(job)
 
 
 def test_the_uploader_of_fine_tune_keeps_them_whichever_run_is_picked(served: Path, tmp_path: Path) -> None:
