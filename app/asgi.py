@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 import torch
 from starlette.middleware import Middleware
@@ -19,9 +20,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import widgets
+from app.charts.style import styled
 from app.compress import Compress
 from app.origin import Origin
 from app.services import outlier_pictures, resources, sheets
+from app.theme import LIGHT
 from oodcore.errors import OODError
 
 log = logging.getLogger("app")
@@ -46,7 +49,9 @@ def warm_up() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core stays free for the visitors' sliders
     for module in pkgutil.iter_modules(widgets.__path__, "app.widgets."):
         import_module(module.name)
-    import_module("pandas")  # of every table
+    for name in ("pandas", "scipy.special"):  # of every table, and of every promise of a threshold
+        import_module(name)
+    styled(go.Figure(), LIGHT, 100)  # the first figure of a process takes a tenth of a second more
     try:
         resources.warm()
     except OODError as problem:
