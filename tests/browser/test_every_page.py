@@ -18,7 +18,7 @@ PAGES = {
     "/learn?lesson=balance&step=3": ".stage .views svg",
     "/checkpoints": "[class*=st-key-tile-]",
     "/checkpoints?view=one&checkpoint=shapes-resnet20w4": "[data-testid=stTabs]",
-    "/checkpoints?view=two&checkpoint=shapes-resnet20w4&with=shapes-resnet20w4-energy": ".js-plotly-plot",
+    "/checkpoints?view=two&checkpoint=shapes-resnet20w4&beside=shapes-resnet20w4-energy": ".js-plotly-plot",
     "/checkpoints?view=own": "[data-testid=stFileUploader], [data-testid=stButtonGroup]",
 }
 CUT = """() => {

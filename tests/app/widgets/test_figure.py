@@ -103,7 +103,7 @@ def test_every_drawing_of_every_lesson_has_its_numbers() -> None:
 
 
 def test_two_checkpoints_hold_their_intervals() -> None:
-    page = opened("checkpoints", view="two", checkpoint=BASE, **{"with": f"{BASE}-energy"})
+    page = opened("checkpoints", view="two", checkpoint=BASE, beside=f"{BASE}-energy")
     for line in saved(page, "two-checkpoints"):
         for name in (BASE, f"{BASE}-energy"):
             low, high = (float(line[f"{name}, {end} of 95 %"]) for end in ("low end", "high end"))
