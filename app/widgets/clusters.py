@@ -185,7 +185,7 @@ def apart(maps: Sequence[Map]) -> None:
 
 def _numbers(found: Separation, first: Separation | None) -> list[tuple[str, str, str, str | None]]:
     def change(now: float, before: float | None, text: str) -> str | None:
-        return None if before is None else text.format(now - before).replace("-", theme.MINUS)
+        return None if before is None else text.format(now - before)  # an ASCII minus turns the arrow
 
     return [
         (

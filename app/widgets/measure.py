@@ -1,6 +1,6 @@
 """An evaluation as a job: what is measured on what, how it stands, and where its results are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -167,7 +167,8 @@ def _knows(card: Card, inside: Entry) -> bool:
 
 def _own(card: Card) -> str:
     """The set that its thresholds were taken from."""
-    return str(card.thresholds.get("calibration", {}).get("name", ""))
+    told = card.thresholds.get("calibration")
+    return str(told.get("name", "") if isinstance(told, Mapping) else told or "")  # earlier fits noted the name alone
 
 
 def _id_sets(card: Card) -> list[Entry]:

@@ -63,6 +63,11 @@ def fit(
     show(
         f"{len(panel.names)} scorers, fitted on {len(train):,} and calibrated on {len(calibration):,} images: {target}"
     )
+    if found.model.card is None or not found.model.card.recipe:
+        remark(
+            f"If these weights were trained elsewhere on all training images of '{id_name}', they have seen the "
+            "calibration images too, and more known images will be flagged than the thresholds promise."
+        )
     for reason in panel.about["skipped"].values():
         remark(f"Left out: {reason}")
 
@@ -104,7 +109,7 @@ def _card(found: Opened, panel: "FittedPanel") -> "Card":
     from oodcore.checkpoint import Card, read_card
 
     card = read_card(found.folder) if found.folder else Card.of(found.model)
-    calibrated = {"acceptance": ACCEPT, "calibration": panel.about["calibration"]["name"]}
+    calibrated = {"acceptance": ACCEPT, "calibration": panel.about["calibration"]}
     return replace(card, thresholds={"scores": _thresholds(panel), **calibrated})
 
 

@@ -66,9 +66,9 @@ def _panel(found: Opened, wanted: list[str]) -> "FittedPanel":
     """The scorers to run. Without a fitted panel only those that learn nothing, and no decision."""
     if found.panel is None:
         return _unfitted(found, wanted)
-    if "all" in wanted:
-        return found.panel
     usual = ["energy"] if "energy" in found.panel.names else list(found.panel.names[:1])
+    if "all" in wanted:  # the first decides, so it is not left to the alphabet
+        wanted = [*usual, *(name for name in found.panel.names if name not in usual)]
     return found.panel.subset(wanted or usual)
 
 

@@ -150,6 +150,8 @@ class RunFolder:
     def claim(self, experiment: Experiment) -> None:
         """Note what is run here, and remove what a killed process left half-written. For the holder alone.
 
+        What was refused before its first step has made nothing, so another experiment may take its place.
+
         Raises:
             DataError: another experiment was run here.
             UnwritableError: see `writing`.
@@ -158,13 +160,22 @@ class RunFolder:
         if before is None:
             self._write("experiment.json", now)
         elif not _same(before, experiment):
+            self._require_untouched(before, now)
+            for name in ("prepared.json", "status.json", EVENTS):
+                (self.path / name).unlink(missing_ok=True)
+            self._write("experiment.json", now)
+        for name in ("experiment.json", "prepared.json", "status.json", "state.pt", "checkpoint"):
+            for part in self.path.glob(f".{name}.*"):
+                shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+    def _require_untouched(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        status = self.status
+        ended = status is not None and status.state in ("failed", "cancelled")
+        if not ended or (self.path / "state.pt").exists() or self.checkpoint.exists():
             raise DataError(
                 f"'{self.path}' holds another run ('{before.get('title', '')}'{_difference(before, now)}). "
                 "Choose another folder, or remove it."
             )
-        for name in ("experiment.json", "prepared.json", "status.json", "state.pt", "checkpoint"):
-            for part in self.path.glob(f".{name}.*"):
-                shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
     @property
     def experiment(self) -> Experiment | None:

@@ -42,6 +42,12 @@ def test_the_table_names_prediction_p_value_and_decision(call: Call, world: Any)
     assert "calibration pictures" in result.stderr
 
 
+def test_of_all_scorers_the_energy_decides(call: Call, world: Any) -> None:
+    told = json.loads(call("score", world.photo, "-c", world.fitted, "--scorers", "all", "--json").stdout)
+    assert next(iter(told["thresholds"])) == "energy"
+    assert set(told["thresholds"]) == {"energy", "msp", "knn", "odin"}
+
+
 def test_a_stricter_acceptance_moves_the_threshold_up(call: Call, world: Any) -> None:
     thresholds = [
         json.loads(call("score", world.photo, "-c", world.fitted, "--accept", share, "--json").stdout)["thresholds"]

@@ -51,6 +51,7 @@ def test_fit_keeps_reference_and_thresholds_beside_the_panel(world: Any) -> None
     assert {name: len(bank) for name, bank in load_reference(world.fitted).items()} == {"pets": 36, "far": 20}
     card = read_card(world.fitted)
     assert card.thresholds["acceptance"] == 0.95
+    assert card.thresholds["calibration"]["name"] == "pets"
     assert set(card.thresholds["scores"]) == {"energy", "msp", "knn", "odin"}
     assert card.title == "A small one"
 

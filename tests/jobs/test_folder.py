@@ -121,6 +121,21 @@ def test_another_experiment_is_refused_and_says_what_differs(place: RunFolder, w
         place.claim(world.experiment(train={"lr": 0.1}))
 
 
+def test_what_was_refused_before_its_first_step_makes_room_and_what_has_a_state_does_not(
+    place: RunFolder, world: World
+) -> None:
+    place.claim(world.experiment())
+    place.tell(Status("failed", message="No set is called 'shape'."))
+    place.append({"kind": "cancelled", "step": 0})
+    other = world.experiment(train={"lr": 0.1})
+    place.claim(other)
+    assert (place.experiment, place.status, place.events()) == (other, None, [])
+    place.tell(Status("failed", 3, 9))
+    place.keep({"step": 3})
+    with pytest.raises(DataError, match="holds another run"):
+        place.claim(world.experiment())
+
+
 def test_a_run_goes_on_when_only_the_words_about_it_changed(place: RunFolder, world: World) -> None:
     place.claim(world.experiment())
     place.claim(replace(world.experiment(), title="Another title", notes=("Said so.",)))
