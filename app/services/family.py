@@ -36,14 +36,16 @@ def card_of(folder: Path) -> Card | None:
 def comparable(folders: Mapping[str, Path], main: str) -> dict[str, str]:
     """Name → short name of the checkpoints that decide about the same classes; `main` itself comes first.
 
-    Shipped ones are called by what they were trained with, others by their own name.
+    Shipped ones of its family are called by what they were trained with, others by their own name.
     """
     cards = {name: found for name, folder in folders.items() if (found := card_of(folder)) is not None}
     if main not in cards:
         return {main: main}
     alike = [name for name in cards if cards[name].classes == cards[main].classes and _decides(folders[name])]
     names = [main, *(name for name in alike if name != main)]
-    wanted = {name: _short(name, folders[name], cards[name]) for name in names}
+    own = cards[main].parent or main
+    kin = {name for name in names if (cards[name].parent or name) == own}
+    wanted = {name: _short(name, folders[name], cards[name]) if name in kin else name for name in names}
     often = Counter(wanted.values())
     return {name: short if often[short] == 1 else name for name, short in wanted.items()}
 

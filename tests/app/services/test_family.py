@@ -35,6 +35,14 @@ def test_a_page_opens_with_the_fine_tunings_or_with_what_was_tuned(served: Path,
     assert family.usual({"no-such": Path("no-such"), **resources.folders()}, main) == beside
 
 
+def test_a_network_of_another_family_keeps_its_own_name(served: Path) -> None:
+    names = family.comparable(resources.folders(), "cifar10-resnet20")
+    assert names["cifar10-resnet20-energy"] == "energy"
+    assert names["cifar10-lt-resnet20-energy"] == "cifar10-lt-resnet20-energy"
+    long_tailed = family.comparable(resources.folders(), "cifar10-lt-resnet20-oe")
+    assert (long_tailed["cifar10-lt-resnet20"], long_tailed["cifar10-resnet20"]) == ("baseline", "cifar10-resnet20")
+
+
 def test_equal_names_give_way_to_the_folders(served: Path, tmp_path: Path) -> None:
     folders = resources.folders()
     twin = tmp_path / "checkpoints" / "twin"
