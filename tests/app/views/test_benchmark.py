@@ -1,5 +1,6 @@
 """The page's logic, without a browser."""
 
+import csv
 import json
 import re
 import shutil
@@ -190,6 +191,21 @@ def test_the_page_opens_on_the_best_cell_whose_curves_are_here(page: AppTest, st
     assert table(page)["answers"][0]["name"] == "tuned with energy"
     assert table(page)["selected"] == "shipped|energy|mean"
     assert "not on this server" not in sentences(page)
+
+
+def test_a_cell_takes_every_seed_of_every_set_home(page: AppTest) -> None:
+    page.query_params["cell"] = "tuned|energy|mean"
+    page.run()
+    kept = [json.loads(found.proto.json) for found in page.get("bidi_component")
+            if found.proto.component_name.endswith("saves")]  # fmt: skip
+    (text,) = (one["table"] for one in kept if one["name"] == "on-every-set")
+    lines = [line for line in csv.DictReader(text.splitlines()) if line["part"] == "seed"]
+    assert [(line["test_set"], line["seed"], float(line["percent"])) for line in lines] == [
+        ("shapes-near", "1", pytest.approx(80)),
+        ("shapes-near", "2", pytest.approx(82)),
+        ("shapes-far", "1", pytest.approx(90)),
+        ("shapes-far", "2", pytest.approx(94)),
+    ]
 
 
 @pytest.mark.parametrize("nonsense", ["a|b", "tuned|energy|c", "|" * 50])
