@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,18 +69,22 @@ def known_rows(cell: Cell, store: Store | None = None) -> Rows | None:
         cell: Whose run's folder is looked into.
         store: Where rows may be that another machine made; by default nowhere.
     """
-    try:
+    stored = [] if store is None else store.read(cell.name)
+    found: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
         found = json.loads(cell.results.read_text("utf-8"))
-        rows: Rows = found["rows"]
-        if found["key"] == cell.key():
-            return rows
-    except (OSError, ValueError, KeyError, TypeError, DataError):
-        pass
-    rows = [] if store is None else store.read(cell.name)
+    if not found and not stored:
+        return None
     try:
-        return rows if rows and all(row["key"] == cell.key() for row in rows) else None
+        key = cell.key()  # once: it reads recipes and weights
+        if found and found["key"] == key:
+            rows: Rows = found["rows"]
+            return rows
+    except (KeyError, TypeError):  # a damaged file counts as absent
+        pass
     except DataError:
         return None
+    return stored if stored and {row["key"] for row in stored} == {key} else None
 
 
 def state_of(cell: Cell, store: Store | None = None) -> tuple[State, str]:

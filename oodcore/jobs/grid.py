@@ -222,11 +222,10 @@ class Cell:
 
     def _made(self, checkpoint: Path) -> bool:
         """Whether this cell's recipe made it."""
-        asked = {
-            name: value for name, value in read_card(checkpoint).recipe.items() if name in substance(self.experiment)
-        }
+        wanted = substance(self.experiment)
+        asked = {name: value for name, value in read_card(checkpoint).recipe.items() if name in wanted}
         try:
-            return substance(Experiment.from_json(asked)) == substance(self.experiment)
+            return substance(Experiment.from_json(asked)) == wanted
         except OODError:
             return False
 
