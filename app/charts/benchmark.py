@@ -85,14 +85,14 @@ def by_set(dots: Sequence[Dot], label: str, start: str | None, chosen: str, colo
     names = [dot.test for dot in dots]
     if start is not None:
         _start(figure, dots, start, colours)
-    for dot in dots:
-        figure.add_scatter(
-            x=dot.seeds if len(dot.seeds) > 1 else [],
-            y=[dot.test] * (len(dot.seeds) if len(dot.seeds) > 1 else 0),
-            mode="markers",
-            marker={"symbol": "line-ns-open", "size": 11, "color": colours.mute, "line": {"width": 1.5}},
-            hovertemplate="%{y}: one seed %{x:.2f} %<extra></extra>",
-        )
+    strokes = [(dot.test, seed) for dot in dots if len(dot.seeds) > 1 for seed in dot.seeds]
+    figure.add_scatter(
+        x=[seed for _, seed in strokes],
+        y=[test for test, _ in strokes],
+        mode="markers",
+        marker={"symbol": "line-ns-open", "size": 11, "color": colours.mute, "line": {"width": 1.5}},
+        hovertemplate="%{y}: one seed %{x:.2f} %<extra></extra>",
+    )
     figure.add_scatter(
         x=[dot.value for dot in dots],
         y=names,
@@ -117,11 +117,14 @@ def by_set(dots: Sequence[Dot], label: str, start: str | None, chosen: str, colo
 
 def _start(figure: go.Figure, dots: Sequence[Dot], start: str, colours: Palette) -> None:
     """Hollow diamonds, joined to the mean by a thin line: the way that it went."""
-    for dot in dots:
-        if dot.start is not None:
-            line = {"color": colours.line, "width": 3}
-            figure.add_scatter(x=[dot.start, dot.value], y=[dot.test] * 2, mode="lines", line=line, hoverinfo="skip")
     known = [dot for dot in dots if dot.start is not None]
+    figure.add_scatter(
+        x=[end for dot in known for end in (dot.start, dot.value, None)],  # None lifts the pen
+        y=[end for dot in known for end in (dot.test, dot.test, None)],
+        mode="lines",
+        line={"color": colours.line, "width": 3},
+        hoverinfo="skip",
+    )
     figure.add_scatter(
         x=[dot.start for dot in known],
         y=[dot.test for dot in known],
@@ -157,7 +160,7 @@ def _look(figure: go.Figure, colours: Palette, *, legend: bool) -> None:
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(gridcolor=colours.line, zeroline=False)
-    figure.update_yaxes(gridcolor=colours.line, zeroline=False)
+    figure.update_yaxes(gridcolor=colours.line, zeroline=False, automargin=False)  # it would draw everything twice
 
 
 def _guess(colours: Palette) -> dict[str, Any]:

@@ -10,7 +10,12 @@ FONT = "Inter, sans-serif"
 
 
 def styled(figure: go.Figure, colours: Palette, height: int) -> go.Figure:
-    """The app's fonts, margins and colours; no background, no legend, until a figure asks for one."""
+    """The app's fonts, margins and colours; no background, no legend, until a figure asks for one.
+
+    Nothing is zoomed: a finger on a figure scrolls the page, and the browser need not make handles for every axis.
+    """
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
     return figure.update_layout(
         template="none",
         height=height,
@@ -21,5 +26,6 @@ def styled(figure: go.Figure, colours: Palette, height: int) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,
         bargap=0.35,
+        dragmode=False,
         yaxis={"automargin": True},
     )

@@ -13,7 +13,7 @@ from app.services.benchmark import Shelf, drawable
 from app.widgets.page import plain, score_title, set_title
 from oodcore.report import columns
 from oodcore.report.board import MEAN, OWN, Axis, Board, falls
-from oodcore.report.matrix import AXES, Matrix, Place, best, lead, matrix, titled
+from oodcore.report.matrix import AXES, Best, Matrix, Place, best, lead, matrix, titled
 from oodcore.report.papers import budget, caption, cell_text, change_text, to_csv, to_html, to_latex
 
 __all__ = ["chosen_place", "exports", "picked_board", "picked_metric", "picked_table", "shown_table"]
@@ -233,18 +233,17 @@ def answers(table: Matrix) -> list[heat.Answer]:
         )
     ]
     if len(found) > 1:
-        made.append(_ahead("Ahead of the next network by", table, 1, test))
-    start = next((at for at, each in enumerate(found) if at > 1 and each.place.network == board.baseline), None)
+        made.append(_ahead("Ahead of the next network by", board, found[0], found[1]))
+    start = next((each for each in found[2:] if each.place.network == board.baseline), None)
     if start is not None:
-        made.append(_ahead("Ahead of the baseline by", table, start, test))
+        made.append(_ahead("Ahead of the baseline by", board, found[0], start))
     if len(board.tests) > 1:
         made.append(_where(table))
     return made
 
 
-def _ahead(label: str, table: Matrix, at: int, test: str) -> heat.Answer:
-    board, found = table.board, best(table.board, table.metric, test)
-    gap, other = lead(found[0], found[at], board), found[at]
+def _ahead(label: str, board: Board, first: Best, other: Best) -> heat.Answer:
+    gap = lead(first, other, board)
     if gap.spread is None:
         words = "One of the two has a single seed, so its spread is unknown and the order may be chance."
     elif gap.clear:

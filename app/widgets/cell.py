@@ -1,15 +1,17 @@
 """One cell of the benchmark, closely: its numbers, the same network on every set, and its curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import state, theme
 from app.charts.benchmark import Dot, by_set, density, precision_recall, roc
 from app.services.benchmark import Behind, Curves, Seed, behind, curves, seeds
+from app.services.memory import Memory
 from app.services.spreadsheet import stacked
 from app.widgets.figure import figure
 from app.widgets.page import plain, score_title, set_title
@@ -26,6 +28,14 @@ __all__ = ["closely"]
 Choice = TypeVar("Choice", Rule, Interpolation)
 RULES: dict[Rule, str] = {"first": "first threshold with the recall", "nearest": "threshold with the nearest recall"}
 AREAS: dict[Interpolation, str] = {"step": "average precision", "trapezoid": "trapezoids under the curve"}
+
+
+_FIGURES: Memory[tuple[Hashable, ...], go.Figure] = Memory(256)  # making one takes longer than drawing the table
+
+
+def _once(kind: Callable[..., go.Figure], key: tuple[Hashable, ...], make: Callable[[], go.Figure]) -> go.Figure:
+    """The figure of this kind and content, made where it is not kept."""
+    return _FIGURES.find((kind, *key), make)
 
 
 def closely(board: Board, metric: str, place: Place, positive: Positive) -> None:
@@ -96,8 +106,9 @@ def _every_set(board: Board, metric: str, place: Place, scorer: str) -> None:
             )
     label = f"{columns.label(metric, board.convention)}, %"
     st.markdown("**The same network and score on every test set**")
+    asked = (tuple(dots), label, start, place.test, theme.palette(st.context.theme.type))
     figure(
-        by_set(dots, label, start, place.test, theme.palette(st.context.theme.type)),
+        _once(by_set, asked, lambda: by_set(*asked)),
         stacked({"mean": _means(dots), "seed": _seeds(board, metric, place)}),
         name="on-every-set",
         alt="; ".join(f"{dot.test} {dot.value:.1f}" for dot in dots),
@@ -139,7 +150,7 @@ def _curves(board: Board, results: list[Result], scorer: str, test: str, positiv
     how = _convention(board.convention)
     drawn = curves(found, how, positive)
     _where_from(found, drawn, available[picked].result)
-    _drawn(drawn, scorer, positive, how.recall)
+    _drawn(drawn, (*found.key, how), scorer, positive, how.recall)
 
 
 def _convention(stored: Convention) -> Convention:
@@ -186,7 +197,8 @@ def _where_from(found: Behind, drawn: Curves, result: Result) -> None:
     )
 
 
-def _drawn(drawn: Curves, scorer: str, positive: Positive, recall: float) -> None:
+def _drawn(drawn: Curves, key: tuple[Hashable, ...], scorer: str, positive: Positive, recall: float) -> None:
+    """The three curves; `key` stands for their content."""
     colours = theme.palette(st.context.theme.type)
     metrics, (_, bars, line, ranked) = drawn.metrics, drawn
     fpr = float(metrics[f"fpr{100 * recall:g}_{positive}_positive"])
@@ -195,7 +207,7 @@ def _drawn(drawn: Curves, scorer: str, positive: Positive, recall: float) -> Non
     with places[0], st.container(border=True):
         st.markdown("**Densities**")
         figure(
-            density(bars, score_title(scorer), colours),
+            _once(density, (*key, scorer, colours), lambda: density(bars, score_title(scorer), colours)),
             {"from": bars.edges[:-1].tolist(), "to": bars.edges[1:].tolist(), "id": bars.id.tolist(),
              "ood": bars.ood.tolist()},
             name="densities",
@@ -204,7 +216,7 @@ def _drawn(drawn: Curves, scorer: str, positive: Positive, recall: float) -> Non
     with places[1], st.container(border=True):
         st.markdown(f"**ROC** – {positive.upper()} is found")
         figure(
-            roc(line, fpr, recall, positive, colours),
+            _once(roc, (*key, positive, colours), lambda: roc(line, fpr, recall, positive, colours)),
             {"false_positive_rate": line.x.tolist(), "true_positive_rate": line.y.tolist()},
             name="roc",
             alt=f"ROC curve; FPR {100 * fpr:.1f} % at {100 * recall:g} % recall, AUROC {area_under:.1f} %.",
@@ -212,7 +224,11 @@ def _drawn(drawn: Curves, scorer: str, positive: Positive, recall: float) -> Non
     with places[2], st.container(border=True):
         st.markdown(f"**Precision and recall** – AUPR ↑ {100 * area:.1f} %")
         figure(
-            precision_recall(ranked, float(ranked.y[-1]), positive, colours),
+            _once(
+                precision_recall,
+                (*key, positive, colours),
+                lambda: precision_recall(ranked, float(ranked.y[-1]), positive, colours),
+            ),
             {"recall": ranked.x.tolist(), "precision": ranked.y.tolist()},
             name="precision-recall",
             alt=f"Precision over recall; area {100 * area:.1f} %, guessing {100 * float(ranked.y[-1]):.1f} %.",

@@ -172,6 +172,12 @@ class Board:
 
     def mean(self, metric: str, network: str, scorer: str, tests: Sequence[str]) -> Value | None:
         """As `value`, over the test sets given."""
+        key = (metric, network, scorer, tuple(tests))
+        if key not in self._means:
+            self._means[key] = self._mean(*key)
+        return self._means[key]
+
+    def _mean(self, metric: str, network: str, scorer: str, tests: tuple[str, ...]) -> Value | None:
         found = []
         for (seed, _), by_test in self._index.get((network, self.scorer(network, scorer)), {}).items():
             values = [by_test[test].values.get(metric) for test in tests if test in by_test]
@@ -199,8 +205,8 @@ class Board:
 
     def accuracy(self, network: str) -> Value | None:
         """On the ID test set, over seeds."""
-        seeds = {result.weights: result.seed for result in self.results if result.network == network}
-        found = [(seed, self.accuracies[weights]) for weights, seed in seeds.items() if weights in self.accuracies]
+        seeds = self._trainings.get(network, ())
+        found = [(seed, self.accuracies[weights]) for seed, weights in seeds if weights in self.accuracies]
         if not found:
             return None
         numbers = [value for _, value in found]
@@ -208,7 +214,21 @@ class Board:
 
     def seeds(self, network: str) -> int:
         """How many networks are behind a name."""
-        return len({(result.seed, result.weights) for result in self.results if result.network == network})
+        return len(self._trainings.get(network, ()))
+
+    @cached_property
+    def _means(self) -> dict[tuple[str, str, str, tuple[str, ...]], Value | None]:
+        """What was asked for once: a page asks for the same cells again and again."""
+        return {}
+
+    @cached_property
+    def _trainings(self) -> dict[str, list[tuple[int | None, str]]]:
+        """Network → seed and weights of each of its trainings."""
+        found = dict.fromkeys((result.network, result.seed, result.weights) for result in self.results)
+        trainings: dict[str, list[tuple[int | None, str]]] = {}
+        for network, seed, weights in found:
+            trainings.setdefault(network, []).append((seed, weights))
+        return trainings
 
     @cached_property
     def _names(self) -> dict[str, str]:

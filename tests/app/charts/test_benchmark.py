@@ -40,8 +40,10 @@ def test_every_set_has_its_mean_its_spread_its_seeds_and_its_start() -> None:
     assert list(means.x) == [80, 90]
     assert list(means.error_x.array) == [2, 0]
     assert list(means.marker.size) == [10, 14]
-    strokes = [list(trace.x) for trace in drawn.data if trace.marker.symbol == "line-ns-open"]
-    assert strokes == [[78, 82], []]
+    strokes = next(trace for trace in drawn.data if trace.marker.symbol == "line-ns-open")
+    assert (list(strokes.x), list(strokes.y)) == ([78, 82], ["near", "near"])
+    way = next(trace for trace in drawn.data if trace.mode == "lines")
+    assert (list(way.x), list(way.y)) == ([60, 80, None], ["near", "near", None])
     starts = next(trace for trace in drawn.data if trace.marker.symbol == "diamond-open")
     assert list(starts.y) == ["near"]
     low, high = drawn.layout.xaxis.range

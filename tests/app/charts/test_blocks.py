@@ -1,6 +1,7 @@
 """The strip of blocks, as data."""
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from app.charts.blocks import Columns, histograms, outlines, strip, words
@@ -31,27 +32,38 @@ def test_norms_are_drawn_relative_to_the_median_known_image(columns: Columns) ->
     assert drawn["its jigsaws"].y == pytest.approx((columns.jigsaws / middle).T.ravel())
 
 
+def halves(drawn: go.Figure) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """Of known images, then of outliers: each block's outline."""
+    found = []
+    for trace in drawn.select_traces({"type": "scatter", "fill": "toself"}):
+        ends = np.flatnonzero(np.isnan(trace.x))
+        assert ends[-1] == len(trace.x) - 1
+        found.append([(x[~np.isnan(x)], y[~np.isnan(y)]) for x, y in
+                      zip(np.split(trace.x, ends)[:-1], np.split(trace.y, ends)[:-1], strict=True)])  # fmt: skip
+    return found
+
+
 def test_known_images_lean_left_and_solid_and_outliers_right_and_dashed(columns: Columns) -> None:
     for colours in (LIGHT, DARK):
-        violins = list(strip(columns, colours, "x").select_traces({"type": "scatter", "fill": "toself"}))
-        known, outliers = violins[:3], violins[3:]
-        assert len(outliers) == 3
-        assert all(max(trace.x) <= block and trace.line.dash == "solid" for block, trace in enumerate(known))
-        assert all(min(trace.x) >= block and trace.line.dash != "solid" for block, trace in enumerate(outliers))
-        assert {trace.line.color for trace in known} == {colours.id}
-        assert {trace.line.color for trace in outliers} == {colours.ood}
+        drawn = strip(columns, colours, "x")
+        known, outliers = halves(drawn)
+        assert (len(known), len(outliers)) == (3, 3)
+        assert all(max(across) <= block < max(across) + 0.1 for block, (across, _) in enumerate(known))
+        assert all(min(across) >= block > min(across) - 0.1 for block, (across, _) in enumerate(outliers))
+        lines = [trace.line for trace in drawn.select_traces({"type": "scatter", "fill": "toself"})]
+        assert [line.dash == "solid" for line in lines] == [True, False]
+        assert [line.color for line in lines] == [colours.id, colours.ood]
 
 
 def test_what_is_drawn_can_be_taken_home(columns: Columns) -> None:
     found = outlines(columns)
     rows = list(zip(*found.values(), strict=True))
-    violins = list(strip(columns, LIGHT, "x").select_traces({"type": "scatter", "fill": "toself"}))
-    for at, trace in enumerate(violins):
-        of, block = ("known images", "outliers")[at // 3], columns.names[at % 3]
-        norms = [norm for name, what, norm, *_ in rows if (name, what) == (block, of)]
-        heights = [height for name, what, *_, height in rows if (name, what) == (block, of)]
-        assert norms == pytest.approx(list(trace.y[1:-1]))
-        assert [0.42 * height for height in heights] == pytest.approx([abs(x - at % 3) for x in trace.x[1:-1]])
+    for of, outlined in zip(("known images", "outliers"), halves(strip(columns, LIGHT, "x")), strict=True):
+        for at, (across, up) in enumerate(outlined):
+            norms = [norm for name, what, norm, *_ in rows if (name, what) == (columns.names[at], of)]
+            heights = [height for name, what, *_, height in rows if (name, what) == (columns.names[at], of)]
+            assert norms == pytest.approx(up[1:-1])
+            assert [0.42 * height for height in heights] == pytest.approx(np.abs(across - at)[1:-1])
     assert [norm for _, what, _, norm, _ in rows if what == "jigsaw 2"] == [4.0, 8.0, 2.0]
 
 
