@@ -16,7 +16,7 @@ import streamlit as st
 import torch
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app import widgets
@@ -98,6 +98,12 @@ def told(problem: Exception) -> bool:
     return True
 
 
+def first(request: Request) -> Response:
+    """The first page's own name, which Streamlit knows no address for."""
+    query = request.url.query
+    return RedirectResponse(f"./?{query}" if query else "./")
+
+
 def thumbnail(request: Request) -> Response:
     """A picture of a drawn set; whoever knows its number may see it, for code draws it the same anywhere."""
     about = request.path_params
@@ -119,7 +125,11 @@ async def sheet(request: Request) -> Response:
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/drawn/{name}/{split}/{number:int}.png", thumbnail), Route("/sheets/{key}.webp", sheet)],
+    routes=[
+        Route("/score", first),
+        Route("/drawn/{name}/{split}/{number:int}.png", thumbnail),
+        Route("/sheets/{key}.webp", sheet),
+    ],
     middleware=[Middleware(Compress), Middleware(Origin)],
     on_script_error=told,
 )

@@ -33,7 +33,7 @@ def verdict(picture: Picture, view: Prepared, columns: Columns, below: Sequence[
         st.markdown(f"**{plain(picture.name)}** – {picture.group}")
         side = view.pixels.shape[-1]
         words = f"{picture.name} as the network sees it, {side}×{side}"
-        gallery([Item(view.seen, "as it sees it", f"{side} × {side} pixels")], label=words, colour="", key="seen")
+        gallery([Item(view.seen, "as it sees it", f"{side} × {side} px")], label=words, colour="", key="seen")
         at = columns.selected if columns.selected is not None else len(columns.names) - 2
         name = columns.names[at]
         chosen = "Selected block" if columns.selected is not None else "Last block but one"

@@ -16,7 +16,7 @@ __all__ = ["Energy", "EnergyObjective"]
 @losses.register
 @dataclass(frozen=True, slots=True)
 class Energy:
-    r"""$CE + \lambda\,[\overline{\max(0, E - m_{in})^2} + \overline{\max(0, m_{out} - E)^2}]$ (eq. 8 and 9).
+    r"""$CE + \lambda\,[\overline{\max(0, E - m_{in})^2} + \overline{\max(0, m_{out} - E)^2}]$.
 
     Energies live on the scale of a network's logits: the defaults belong to WRN-40-2 on CIFAR-10. For other networks
     `oodcore.train.margins.suggest` reads them off the energies before fine-tuning.
@@ -34,7 +34,7 @@ class Energy:
     margin_in: float = -23.0
     margin_out: float = -5.0
     about: ClassVar[About] = About(
-        "Energy", "Liu et al., NeurIPS 2020, arXiv:2010.03759, eq. 8", outliers=True, evidence="nothing"
+        "Energy", "Liu et al., NeurIPS 2020, arXiv:2010.03759, eq. 8 and 9", outliers=True, evidence="nothing"
     )
 
     def __post_init__(self) -> None:

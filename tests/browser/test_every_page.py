@@ -92,3 +92,9 @@ def test_buttons_and_tabs_are_readable(visit, scheme: str) -> None:
     page = visit(scheme=scheme).open("/checkpoints?view=one&checkpoint=shapes-resnet20w4", drawn="[role=tab]")
     assert contrast(page, "[role=tab][data-selected]", "[data-testid=stApp]") >= 4.5
     assert contrast(page, "[role=tab][data-selected] p", "[data-testid=stApp]") >= 4.5
+
+
+def test_the_first_page_is_found_under_its_own_name_too(visit) -> None:
+    page = visit().open("/score?keep=80", drawn=PAGES["/"])
+    assert page.url.endswith("/?keep=80")
+    assert page.get_by_text("Page not found").count() == 0
