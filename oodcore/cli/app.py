@@ -1,6 +1,8 @@
 """`ood app`: the pages in a browser."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -28,6 +30,7 @@ def app(
     """Open the pages: drop in a photo, read its scores and a decision."""
     root = data_root(data)
     script = _script()
+    _require_free(address, port)
     command = [sys.executable, "-m", "streamlit", "run", str(script), *_settings(port, address, browser)]
     environment = {**os.environ, **({"OOD_DATA": str(root)} if root else {}), "PYTHONPATH": _path_with(script)}
     _become(command, environment)
@@ -44,6 +47,18 @@ def _script() -> Path:
         if (script := Path(folder) / "asgi.py").is_file():
             return script
     raise OODError(f"The pages are not installed. {INSTALL}")
+
+
+def _require_free(address: str, port: int) -> None:
+    """Whatever else is wrong with the address the server tells itself."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            raise OODError(
+                f"Port {port} is in use, perhaps by pages that are open. Try `ood app --port {port % 65535 + 1}`."
+            ) from None
 
 
 def _settings(port: int, address: str, browser: bool) -> list[str]:

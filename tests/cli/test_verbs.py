@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,6 +250,13 @@ def test_app_becomes_the_server_with_our_settings(call: Call, world: Any, monkey
         "--server.showEmailPrompt=false",
     ]
     assert seen["e"]["OOD_DATA"] == str(world.root)
+
+
+def test_app_says_that_its_port_is_taken_and_names_another(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oodcore.cli.app._become", lambda command, environment: pytest.fail("it was started"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused(call("app", "--port", port), f"Port {port} is in use, perhaps by pages that are open. Try `ood app")
 
 
 def test_app_says_how_to_install_the_pages(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
