@@ -136,6 +136,13 @@ def cell() -> list[str]:
     return parts if len(parts) == 3 else []
 
 
+def curves() -> bool:
+    """Whether the link opens a cell, or says how its curves are drawn."""
+    return bool(cell()) or any(
+        key in st.query_params for key in (CURVES_AGAINST, CURVES_SEED, CURVES_RULE, CURVES_AREA)
+    )
+
+
 def open_cell(id_: str) -> None:
     """Write a cell into the link."""
     write(CELL, [id_])

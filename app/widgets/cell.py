@@ -39,7 +39,7 @@ def _once(kind: Callable[..., go.Figure], key: tuple[Hashable, ...], make: Calla
 
 
 def closely(board: Board, metric: str, place: Place, positive: Positive) -> None:
-    """Numbers on the left, every set on the right, curves below."""
+    """Numbers on the left, every set on the right; curves below, once the cell was chosen."""
     where = plain(titled(board, "test", place.test))
     scorer = board.scorer(place.network, place.scorer) or place.scorer
     st.subheader(f"{plain(place.network)} with {plain(scorer)} on {where}", anchor=False)
@@ -49,6 +49,15 @@ def closely(board: Board, metric: str, place: Place, positive: Positive) -> None
             _numbers(board, place, scorer)
         with right:
             _every_set(board, metric, place, scorer)
+    if not state.curves():  # the page opens on a cell that nobody asked for
+        st.button(
+            "Its densities, ROC, precision and recall",
+            key="show-curves",
+            icon=":material/show_chart:",
+            on_click=state.open_cell,
+            args=("|".join(place),),
+        )
+        return
     members = board.members(place.test)
     test = members[0]
     if len(members) > 1:

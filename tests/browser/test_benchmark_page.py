@@ -110,6 +110,7 @@ def test_the_table_is_taken_home_as_a_picture(visit) -> None:
 def test_dark(visit) -> None:
     here = visit(scheme="dark")
     page = here.open(SHAPES, drawn=DRAWN)
+    page.get_by_role("button", name="Its densities, ROC").click()
     expect(page.locator(".st-key-figure-roc .js-plotly-plot")).to_be_visible(timeout=30_000)
     here.shot("benchmark-dark-1280")
 

@@ -190,6 +190,10 @@ def test_the_page_opens_on_the_best_cell_whose_curves_are_here(page: AppTest, st
     assert not page.exception
     assert table(page)["answers"][0]["name"] == "tuned with energy"
     assert table(page)["selected"] == "shipped|energy|mean"
+    assert len(page.get("plotly_chart")) == 1
+    page.button(key="show-curves").click().run()
+    assert page.query_params["cell"] == "shipped|energy|mean"
+    assert len(page.get("plotly_chart")) == 4
     assert "not on this server" not in sentences(page)
 
 
@@ -364,6 +368,7 @@ def test_an_evaluation_is_ordered_and_its_results_are_shown(page: AppTest) -> No
     assert not page.exception
     assert page.selectbox(key="results").value == folder.name
     assert "shapes (30 images)" in captions(page).replace("\\", "")
+    page.button(key="show-curves").click().run()
     text = next(box.value for box in page.markdown if "of exactly these" in box.value)
     assert "30 ID and 30 OOD scores" in text
     here, stored = (float(number) for number in re.findall(r"\*\*(\d+\.\d+) %\*\*", text))
