@@ -177,10 +177,12 @@ class Training:
         for part, (images, labels) in enumerate(self._batch(index)):
             with self.fabric.no_backward_sync(self.joint, enabled=part < parts - 1):
                 terms, activity = self.joint(images, labels)
-                self.fabric.backward(self._checked(terms, index) / parts)
+                total = self._checked(terms, index) / parts
+                if part == 0:  # after the forward pass: freed before it, they leave holes that cost a step 6 % on CPU
+                    self.optimizer.zero_grad()
+                self.fabric.backward(total)
             found.append((terms, activity))
         self.optimizer.step()
-        self.optimizer.zero_grad()
         if self.averaged is not None:
             self.averaged.update_parameters(self._learned)
         self.done = index + 1
