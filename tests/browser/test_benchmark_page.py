@@ -134,6 +134,7 @@ def test_an_evaluation_runs_as_a_job_and_its_results_open(visit) -> None:
     page.get_by_role("button", name="Show its results").click()
     page.wait_for_url(re.compile("results=evaluate-"))
     expect(page.get_by_text("shapes (500 images)").first).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Its densities, ROC").click()
     expect(page.get_by_text(re.compile("Every image that .* scored on this server"))).to_be_visible(timeout=30_000)
     here.settled()
     drawn, table = (
