@@ -44,7 +44,8 @@ def family_heading(family: Family) -> None:
     card = family.base.card
     data = card.recipe.get("data")
     images = set_title(str(data.get("inliers"))) if isinstance(data, dict) else family.base.card.title
-    st.subheader(plain(images), anchor=False)
+    tail = ", long-tailed" if isinstance(data, dict) and data.get("long_tail") else ""
+    st.subheader(plain(f"{images}{tail}"), anchor=False)
     many = len(family.members) - 1
     made = f" The baseline, and {many} {'network' if many == 1 else 'networks'} made from it; the small numbers are "
     made += "points gained or lost against it."

@@ -94,6 +94,8 @@ def test_the_gallery_lists_every_checkpoint_and_whose_it_is(page: AppTest) -> No
     titles = [part.value for part in page.subheader]
     assert titles[0] == "Ten drawn figures"
     assert titles[-1] == "Brought and trained by visitors"
+    assert any("long" in title and "tailed" in title for title in titles)
+    assert len(set(titles)) == len(titles)
     assert "The baseline, and 4 networks made from it" in shown
     assert "Drawn look-alikes, 50 : 1" in shown.replace("\\", "")
     base, tuned = (area(page, name) for name in ("shapes-resnet20w4", "shapes-resnet20w4-energy"))
