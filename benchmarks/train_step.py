@@ -34,7 +34,7 @@ from oodcore.train.recipe import Recipe
 RECIPE = Recipe(steps=10_000, batch=128, outlier_batch=256, lr=0.001)
 BLOCKS = {"resnet-20-w4": 8, "resnet-20": 2}
 """Steps in a block: about a second."""
-PAIRS, PROCESSES = 5, 5
+PAIRS, PROCESSES = 3, 3
 LOSS = Energy(weight=0.1, margin_in=-8.0, margin_out=-4.0)
 
 
