@@ -1,6 +1,8 @@
 import re
 import runpy
+from itertools import takewhile
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 
@@ -52,6 +54,57 @@ def test_the_tables_of_the_grid_are_what_was_measured() -> None:
     rows, grid = Store(ROOT / "docs" / "results" / "cifar10").read(), read_grid(ROOT / "benchmarks" / "cifar10.toml")
     told = (ROOT / "docs" / "results" / "cifar10.md").read_text(encoding="utf-8")
     assert told == tables_of(rows, grid), "run: ood benchmark … --tables --markdown docs/results/cifar10.md"
+
+
+METHODS = {
+    "outlier exposure": "outlier-exposure",
+    "control, α = 10": "energy-control",
+    "balanced energy, α = 10": "balanced-energy",
+    "control, α scaled": "energy-control-scaled",
+    "balanced energy, α scaled": "balanced-energy-scaled",
+    "semantic energy": "semantic-energy",
+    "semantic energy without the pull": "semantic-energy-nopull",
+    "semantic energy without the push": "semantic-energy-nopush",
+}
+ORDER = ["baseline", "outlier-exposure", "energy", *list(METHODS.values())[1:]]
+COLUMNS = {
+    "energy: AUROC": "auroc",
+    "FPR95 (ID positive)": "fpr95_id_positive",
+    "FPR95 (OOD positive)": "fpr95_ood_positive",
+    "own score: AUROC": "auroc",
+    "accuracy": "accuracy",
+    "few-shot classes": "accuracy_few",
+    "logit-adjusted": "accuracy_adjusted",
+}
+
+
+@pytest.mark.parametrize(("title", "setting"), [("CIFAR-10", "cifar10"), ("long-tailed CIFAR-10", "cifar10-lt")])
+def test_the_summary_of_the_grid_is_what_was_measured(title: str, setting: str) -> None:
+    rows = [row for row in Store(ROOT / "docs" / "results" / "cifar10").read() if row["setting"] == setting]
+    lines = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(f"| {title} | energy: AUROC"))
+    head, *told = [
+        [part.strip() for part in line.strip("|").split("|")]
+        for line in takewhile(lambda line: line.startswith("|"), lines[start:])
+        if not line.startswith("|---")
+    ]
+    assert [METHODS.get(line[0], line[0]) for line in told] == list(dict.fromkeys(
+        row["method"] for row in sorted(rows, key=lambda row: ORDER.index(row["method"]))
+    ))  # fmt: skip
+    for name, *cells in told:
+        for column, cell in zip(head[1:], cells, strict=True):
+            own = re.search(r"\((\w+)\)", cell)
+            scorer, metric = own[1] if own else "energy", COLUMNS[column]
+            by_seed: dict[int, list[float]] = {}
+            for row in rows:
+                if (row["method"], row["scorer"]) == (METHODS.get(name, name), scorer):
+                    by_seed.setdefault(row["seed"], []).append(100 * row[metric])
+            values = [fmean(found) for found in by_seed.values()]
+            wanted = [fmean(values), *([stdev(values)] if len(values) > 1 else [])]
+            digits = len(cell.split()[0].partition(".")[2])
+            assert [float(number) for number in re.findall(r"[\d.]+(?= |$)", cell)] == pytest.approx(
+                wanted, abs=0.51 * 10**-digits
+            ), (name, column)
 
 
 def test_the_readme_points_only_to_what_is_there() -> None:
