@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float64
 
-from app.charts.style import styled
+from app.charts.style import styled, wash
 from app.theme import Palette
 from oodcore.metrics.curves import Densities, Line
 from oodcore.metrics.levels import Positive
@@ -41,9 +41,9 @@ def density(found: Densities, scorer: str, colours: Palette) -> go.Figure:
     middle = (found.edges[1:] + found.edges[:-1]) / 2
     figure = go.Figure()
     sides = (("ID", found.id, colours.id, "solid", 0.16), ("OOD", found.ood, colours.ood, "dash", 0.10))
-    for name, heights, colour, dash, wash in sides:
+    for name, heights, colour, dash, share in sides:
         line = {"color": colour, "width": 2, "dash": dash, "shape": "hvh"}
-        fill = _wash(colour, wash)
+        fill = wash(colour, share)
         hover = f"{name}: score %{{x:.3g}}, density %{{y:.3g}}<extra></extra>"
         figure.add_scatter(
             x=middle, y=heights, name=name, line=line, fill="tozeroy", fillcolor=fill, hovertemplate=hover
@@ -165,8 +165,3 @@ def _look(figure: go.Figure, colours: Palette, *, legend: bool) -> None:
 
 def _guess(colours: Palette) -> dict[str, Any]:
     return {"color": colours.mute, "width": 1.5, "dash": "dot"}
-
-
-def _wash(colour: str, share: float) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{share})"

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float64
 from plotly.subplots import make_subplots
 
-from app.charts.style import styled
+from app.charts.style import styled, wash
 from app.theme import Palette, number
 
 __all__ = ["Columns", "histograms", "outlines", "strip", "words"]
@@ -124,7 +124,7 @@ def _halves(values: Float64[np.ndarray, "n b"], side: int, colour: str, dash: st
         y=np.array(up),
         mode="lines",
         fill="toself",
-        fillcolor=f"rgba({','.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))},0.16)",
+        fillcolor=wash(colour, 0.16),
         line={"color": colour, "width": 1.8, "dash": dash, "shape": "spline", "smoothing": 0.6},
         name=name,
         hoverinfo="skip",

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float64
 from plotly.subplots import make_subplots
 
-from app.charts.style import styled
+from app.charts.style import styled, wash
 from app.theme import Palette
 
 __all__ = ["Spread", "before_and_after", "columns", "spread"]
@@ -67,7 +67,7 @@ def before_and_after(
                 name=name,
                 line={"color": colour, "width": 2, "dash": dash, "shape": "hvh"},
                 fill=fill,
-                fillcolor=_faint(colour),
+                fillcolor=wash(colour, 0.16),
                 showlegend=row == 1,
                 hovertemplate=f"{name}: %{{y:.1%}} around %{{x:.2f}}<extra></extra>",
                 row=row,
@@ -117,8 +117,3 @@ def columns(drawn: Spread) -> dict[str, list[float]]:
         "after_known": drawn.after_id.tolist(),
         "after_outliers": drawn.after_ood.tolist(),
     }
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float32, Float64
 
-from app.charts.style import styled
+from app.charts.style import styled, wash
 from app.theme import Palette, number
 
 __all__ = ["Bins", "Curve", "Standing", "answers", "attribution", "bins", "class_shares", "curve", "ends", "standings"]
@@ -200,12 +200,12 @@ def attribution(values: Float32[np.ndarray, "h w"], picture: str, end: float, co
         zmax=end,
         zsmooth="best",
         colorscale=[
-            [0, _clear(colours.id, 0.92)],
-            [0.25, _clear(colours.id, 0.72)],
-            [0.5, _clear(colours.id, 0.0)],
-            [0.5, _clear(colours.ood, 0.0)],
-            [0.75, _clear(colours.ood, 0.72)],
-            [1, _clear(colours.ood, 0.92)],
+            [0, wash(colours.id, 0.92)],
+            [0.25, wash(colours.id, 0.72)],
+            [0.5, wash(colours.id, 0.0)],
+            [0.5, wash(colours.ood, 0.0)],
+            [0.75, wash(colours.ood, 0.72)],
+            [1, wash(colours.ood, 0.92)],
         ],
         hovertemplate="%{z:+.4f}<extra></extra>",
         colorbar={
@@ -255,10 +255,6 @@ def _offset(turn: int, sides: int) -> float:
 
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def _clear(colour: str, strength: float) -> str:
-    return "rgba({},{},{},{})".format(*_channels(colour), strength)
 
 
 def _between(one: str, other: str, share: float) -> str:

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from app.theme import Palette
 
-__all__ = ["styled"]
+__all__ = ["styled", "wash"]
 
 FONT = "Inter, sans-serif"
 
@@ -29,3 +29,14 @@ def styled(figure: go.Figure, colours: Palette, height: int) -> go.Figure:
         dragmode=False,
         yaxis={"automargin": True},
     )
+
+
+def wash(colour: str, share: float) -> str:
+    """A colour that lets the page through.
+
+    Args:
+        colour: As "#1b6ca8".
+        share: Of it that is seen, 0..1.
+    """
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"
