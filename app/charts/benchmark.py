@@ -160,7 +160,7 @@ def _look(figure: go.Figure, colours: Palette, *, legend: bool) -> None:
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(gridcolor=colours.line, zeroline=False)
-    figure.update_yaxes(gridcolor=colours.line, zeroline=False, automargin=False)  # it would draw everything twice
+    figure.update_yaxes(gridcolor=colours.line, zeroline=False)
 
 
 def _guess(colours: Palette) -> dict[str, Any]:

@@ -236,7 +236,7 @@ def _dressed(figure: go.Figure, columns: Columns, colours: Palette, titles: Sequ
     figure.update_xaxes(
         range=[-0.6, len(places) - 0.4], tickvals=places, ticktext=names, showgrid=False, zeroline=False, showline=False
     )
-    figure.update_yaxes(gridcolor=colours.line, zeroline=False, automargin=False, nticks=5, tickfont={"size": 11})
+    figure.update_yaxes(gridcolor=colours.line, zeroline=False, nticks=5, tickfont={"size": 11})
     if len(titles) == 3:
         figure.update_yaxes(tickformat=".0%", nticks=4, row=3, col=1)
     for row, title in enumerate(titles, start=1):
